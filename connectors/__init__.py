@@ -1,0 +1,1 @@
+"""Connectors: one file or folder per provider; found by the entry-point group `reconcile.connectors`."""

@@ -1,0 +1,267 @@
+"""What the core asks of a connector, capability by capability, and how connectors are found.
+
+A connector is a plain class, made once per source from its validated settings, with a frozen `facts` and
+whichever of the protocols below it can honestly satisfy. It inherits nothing; jobs ask `isinstance`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel
+
+from reconcile.errors import ConfigError
+from reconcile.http import ProviderClient
+from reconcile.model import Candidate, Description, Event, Item, Occurrence, Snapshot, Window
+
+
+class StreamKind(StrEnum):
+    """The plane a stream belongs to."""
+
+    LOG = "log"  # an event log: items are `LoggedEvent`
+    LIST = "list"  # a resource list: items are `Snapshot`
+
+
+class FilterBy(StrEnum):
+    """The time a stream's window filter looks at."""
+
+    EVENT = "event"  # an event's own time
+    UPDATED = "updated"  # the resource's last change: a window shows every object that is now as changed then
+    CREATED = "created"  # the resource's creation: later changes of older objects cannot be seen
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """What is true of one list of a provider.
+
+    `resolution` is the step of its time filter; requests are widened to it and filtered again here.
+    `retention` is how far back it remembers, None for ever. `ordered` lists oldest first.
+    `resumable` says whether its cursors survive a crash of ours. `parallel` is how many windows may be read at once.
+    `resource` is the subject type of its snapshots, empty for a log.
+    """
+
+    name: str
+    kind: StreamKind
+    filter_by: FilterBy
+    page_size: int
+    resource: str = ""
+    resolution: timedelta = timedelta(seconds=1)
+    retention: timedelta | None = None
+    resumable: bool = False
+    parallel: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFacts:
+    """What is true of one topic: which list proves it (empty if none does), and what an occurrence of it is.
+
+    `unrebuildable` is why no event of it can be built from a list, empty if one can.
+    """
+
+    name: str
+    kind: Occurrence
+    stream: str = ""
+    unrebuildable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is true of a provider, with the page that says so.
+
+    `rate` is requests per second we allow ourselves unless configured. `stable_ids`: whether a live delivery
+    keeps its id when the provider sends it again; where it does not, equal bytes of a topic are a repeat too.
+    `topic` answers for names not in `topics` as well (a provider has hundreds): see `Facts.describe`.
+    """
+
+    docs: str
+    streams: tuple[StreamFacts, ...]
+    topics: tuple[TopicFacts, ...]
+    rate: float
+    stable_ids: bool = True
+    terminal_statuses: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def stream(self, name: str) -> StreamFacts:
+        """The facts of one stream; KeyError if there is none of that name."""
+        return {stream.name: stream for stream in self.streams}[name]
+
+    def topic(self, name: str) -> TopicFacts:
+        """The facts of one topic; one not in the table happens again and again and cannot be rebuilt."""
+        known = {topic.name: topic for topic in self.topics}.get(name)
+        return known or TopicFacts(name, Occurrence.REPEATED, unrebuildable="no list shows it")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook request as it came. Header names are lower case. `received_at` is ours, UTC."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a delivery is: the provider's id for it, and its topic. Read before storing, so never by a deep parse."""
+
+    id: str
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of a list. `next` is the provider's token of the page after it, None at the end."""
+
+    items: Sequence[Item]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRef:
+    """One stream of one account: what coverage is kept for. `account` is "" where a source has just one."""
+
+    name: str
+    account: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.account}" if self.account else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What a first authenticated request told: which account this is, and what will not work as configured.
+
+    `account` goes into the fingerprint of coverage, so that other credentials never inherit it.
+    `warnings` are said and shown by `check`; `limits` maps a stream to the earliest instant it can be read from
+    (such as Shopify's 60 days without `read_all_orders`).
+    """
+
+    account: str
+    warnings: tuple[str, ...] = ()
+    limits: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A webhook subscription as the provider has it now."""
+
+    id: str
+    url: str
+    topics: tuple[str, ...]
+    enabled: bool
+    api_version: str = ""
+
+
+@runtime_checkable
+class Connector(Protocol):
+    """What every connector has. `Settings` is the pydantic model of its own keys (`extra="forbid"`)."""
+
+    facts: Facts
+    Settings: ClassVar[type[BaseModel]]
+
+    def __init__(self, settings: Any) -> None: ...
+
+    def origin(self) -> str:
+        """`https://host` of the provider: where credentials may go, unless `base_url` says otherwise."""
+        ...
+
+    def headers(self) -> Mapping[str, str]:
+        """What every request carries, credentials included."""
+        ...
+
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts this source reads, `("",)` where there is just its own."""
+        ...
+
+    def greet(self, client: ProviderClient) -> Greeting:
+        """One cheap authenticated request. Raises `CredentialsRefused`; its `Date` header is provider time."""
+        ...
+
+
+@runtime_checkable
+class ListsItems(Protocol):
+    """Pages of a stream in a window, and one item by id."""
+
+    def pages(
+        self, client: ProviderClient, stream: StreamRef, window: Window, topics: Sequence[str], cursor: str | None = None
+    ) -> Iterator[Page]:
+        """Every page of `window`, the request widened to the stream's resolution; from `cursor` on if given.
+
+        Lazy: the next page is requested when asked for. Items outside the window may be among them.
+        For a log, pages come oldest first, and the items of a page oldest first.
+        """
+        ...
+
+    def read(self, client: ProviderClient, stream: StreamRef, subject_id: str) -> Snapshot | None:
+        """One resource as it is now, None if the provider says it is gone (404, 410)."""
+        ...
+
+
+@runtime_checkable
+class Rebuilds(Protocol):
+    """Snapshot to the facts it proves."""
+
+    def rebuild(self, snapshot: Snapshot, topics: frozenset[str]) -> Iterable[Candidate]:
+        """The facts of `topics` that this snapshot proves, oldest first. Pure; order decides ties."""
+        ...
+
+
+@runtime_checkable
+class Receives(Protocol):
+    """Live deliveries. Verify before identify before describe; only `describe` may fail on a genuine delivery."""
+
+    def verify(self, delivery: Delivery, secrets: Sequence[str]) -> None:
+        """Raise `DeliveryRefused(401, …)` unless one of `secrets` signed exactly these bytes (constant time).
+
+        Tolerance is judged by `delivery.received_at`.
+        """
+        ...
+
+    def identify(self, delivery: Delivery) -> Identity:
+        """The provider's id and topic; raises `DeliveryRefused(400, …)` if a genuine delivery must have them."""
+        ...
+
+    def describe(self, topic: str, body: bytes, headers: Mapping[str, str]) -> Description:
+        """What the body says; raises `ValueError` when it cannot be read."""
+        ...
+
+
+@runtime_checkable
+class Signs(Protocol):
+    """Signing a replay so that the receiver's own code verifies it."""
+
+    def sign(self, event: Event, secret: str, now: datetime) -> Mapping[str, str]:
+        """The provider's headers for POSTing `event.body` at `now`."""
+        ...
+
+
+@runtime_checkable
+class SeesSubscriptions(Protocol):
+    """The webhook subscriptions a provider has for this account."""
+
+    def subscriptions(self, client: ProviderClient) -> Iterable[Subscription]:
+        """All of them, foreign ones included."""
+        ...
+
+
+CONNECTORS = "reconcile.connectors"
+
+
+@cache
+def connector_class(name: str) -> type[Connector]:
+    """The connector called `name` in the entry-point group; `ConfigError` names those there are."""
+    found = {point.name: point for point in entry_points(group=CONNECTORS)}
+    if name not in found:
+        raise ConfigError(f"no connector is called {name!r}; there are: {', '.join(sorted(found)) or 'none'}")
+    loaded: type[Connector] = found[name].load()
+    return loaded
+
+
+def connector_names() -> tuple[str, ...]:
+    """Every installed connector's name."""
+    return tuple(sorted({point.name for point in entry_points(group=CONNECTORS)}))

@@ -1,0 +1,250 @@
+"""The words of this project as frozen values. No I/O, no clock.
+
+Instants are aware UTC datetimes. A version is an int: the provider's order for a subject, `updated_at` in
+microseconds since 1970 where there is one. A larger version is newer; a content hash is never a version.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_FACT_NAMESPACE = uuid.UUID("6f1d6a52-51a4-5d0b-9d5f-0e6f7b3c9a10")
+
+
+def micros(instant: datetime) -> int:
+    """Microseconds since 1970-01-01 UTC, exactly; a naive datetime raises `TypeError`."""
+    return (instant - EPOCH) // _MICROSECOND
+
+
+def instant(microseconds: int) -> datetime:
+    """The UTC instant `microseconds` after 1970-01-01."""
+    return EPOCH + microseconds * _MICROSECOND
+
+
+def iso(when: datetime) -> str:
+    """`2024-01-01T10:00:00.000000Z`: UTC, always six digits, so that text sorts as time does."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class Origin(StrEnum):
+    """How an event came into the ledger."""
+
+    LIVE = "live"
+    BACKFILL = "backfill"
+    STATUS_CHECK = "status_check"
+    IMPORTED = "imported"
+    BASELINE = "baseline"
+
+
+class Occurrence(StrEnum):
+    """What tells two facts of one topic and subject apart."""
+
+    ONCE = "once"  # it happens once: nothing
+    DATED = "dated"  # it carries its own time or a child's id
+    STATE = "state"  # its body is the whole current state: the version
+    REPEATED = "repeated"  # it happens again and again, undated: cannot be rebuilt once one is recorded
+
+
+class EventState(StrEnum):
+    """Where an event is on its way to the handler."""
+
+    HELD = "held"  # behind the valve until its stream's run ends
+    WAITING = "waiting"  # to be claimed once `next_at` has come
+    CLAIMED = "claimed"  # a dispatcher has it
+    HANDLED = "handled"
+    SUPERSEDED = "superseded"  # a newer state was handled first
+    DEAD = "dead"  # the last retry failed, or it cannot be read
+    IGNORED = "ignored"  # of a topic nobody subscribed to, or of a source without a handler
+
+
+OPEN_STATES = (EventState.HELD, EventState.WAITING, EventState.CLAIMED)
+DONE_STATES = (EventState.HANDLED, EventState.SUPERSEDED, EventState.IGNORED)
+
+
+class GapKind(StrEnum):
+    """What was found wrong."""
+
+    MISSING = "missing"
+    STALE = "stale"
+    UNHANDLED = "unhandled"
+    DEAD = "dead"
+    DELETED = "deleted"
+    STATUS_MISMATCH = "status_mismatch"
+    NOT_REBUILDABLE = "not_rebuildable"
+    BEYOND_RETENTION = "beyond_retention"
+    LISTING_INCOMPLETE = "listing_incomplete"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an event is about, within one source: a resource type and the provider's id for it."""
+
+    type: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.type}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """A half-open interval `[start, end)` of provider time."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            raise ValueError("a window needs aware instants")
+        if self.end < self.start:
+            raise ValueError(f"a window cannot end ({iso(self.end)}) before it starts ({iso(self.start)})")
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return (self.end - self.start).total_seconds()
+
+    def __contains__(self, when: datetime) -> bool:
+        return self.start <= when < self.end
+
+    def __str__(self) -> str:
+        return f"[{iso(self.start)}, {iso(self.end)})"
+
+
+def fact_key(topic: str, subject_id: str, occurrence: str = "") -> str:
+    """The text by which a fact is known, here and to an app's own record: `topic:id` or `topic:id:occurrence`."""
+    return f"{topic}:{subject_id}:{occurrence}" if occurrence else f"{topic}:{subject_id}"
+
+
+def fact_id(source: str, key: str) -> str:
+    """The id of a rebuilt event: a UUIDv5 of its source and fact, the same on every machine and run."""
+    return str(uuid.uuid5(_FACT_NAMESPACE, f"{source}\n{key}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a connector reads out of the body of a delivery or log entry.
+
+    `occurrence` is the text that tells this fact from others of its topic and subject: empty for ONCE and
+    REPEATED, the fact's own time (`iso`) or child id for DATED, `iso` of the version for STATE.
+    `version` is the version of the subject that the body carries, None if it has none.
+    """
+
+    topic: str
+    subject: Subject | None
+    kind: Occurrence
+    occurrence: str = ""
+    version: int | None = None
+    occurred_at: datetime | None = None
+    api_version: str = ""
+
+    @property
+    def key(self) -> str:
+        """The fact's key; empty when the subject is unknown."""
+        return fact_key(self.topic, self.subject.id, self.occurrence) if self.subject else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A resource as a list shows it now. `at` is the time its stream lists it by; `body` its exact JSON.
+
+    `fields` is what the connector decoded of it, for its own `rebuild`; nobody else looks inside.
+    """
+
+    subject: Subject
+    version: int
+    at: datetime
+    body: bytes
+    fields: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An entry of a provider's event log, with the provider's own id and bytes."""
+
+    id: str
+    at: datetime
+    description: Description
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Item = Snapshot | LoggedEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A fact that a snapshot proves. `body()` builds the bytes of the event, asked only for what is missing.
+
+    `reason` is set when the fact is known to have happened but no faithful event can be built of it.
+    """
+
+    topic: str
+    subject: Subject
+    kind: Occurrence
+    occurred_at: datetime
+    version: int
+    body: Callable[[], bytes]
+    occurrence: str = ""
+    api_version: str = ""
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        """The fact's key."""
+        return fact_key(self.topic, self.subject.id, self.occurrence)
+
+    @property
+    def carried(self) -> int | None:
+        """The version this event would account for: a state's own; a once or dated fact's only when its own
+        time equals the version to the second, so that what changed since still asks for its state event.
+        """  # noqa: D205, D209
+        if self.kind is Occurrence.STATE or self.version // 1_000_000 == micros(self.occurred_at) // 1_000_000:
+            return self.version
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An event on its way into the ledger, whatever road it came by: what `inbox.record` takes."""
+
+    id: str
+    description: Description
+    body: bytes
+    origin: Origin
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reconstructed: bool = False
+    carried: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a handler receives; the same object for a live delivery and for one found later.
+
+    `body` is the exact bytes, `data` the parsed JSON. `idempotency_key` is the same on every attempt.
+    `late` says that a newer event of the subject was handled before this one. `reconstructed` says that the
+    body was built from a listed resource: its *current* state, under the topic of what happened.
+    """
+
+    id: str
+    source: str
+    topic: str
+    subject: Subject | None
+    version: int | None
+    occurred_at: datetime | None
+    data: Any
+    body: bytes
+    headers: Mapping[str, str]
+    api_version: str
+    origin: Origin
+    reconstructed: bool = False
+    late: bool = False
+    attempt: int = 1
+    idempotency_key: str = ""
