@@ -1,0 +1,75 @@
+"""What every job is given: nothing here is reached for globally, so a whole history can be simulated in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import httpx
+
+from reconcile.clock import Clock, Stop
+from reconcile.config import Config, SourceConfig
+from reconcile.connector import Connector, connector_class
+from reconcile.http import HttpLimits, ProviderClient, RateBudget
+from reconcile.ledger import Ledger
+from reconcile.ledger.leases import Holder
+from reconcile.progress import Progress, Silent
+from reconcile.targets.model import Target
+
+Transports = Callable[[SourceConfig], httpx.BaseTransport | None]
+Targets = Callable[["Context", SourceConfig], Target]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for on the command line, resolved: instants are UTC."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    sources: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()
+    dry_run: bool = False
+    force: bool = False
+    recheck: bool = False
+    baseline: bool = False
+    wait: timedelta = timedelta(seconds=60)
+
+
+@dataclass(slots=True)
+class Context:
+    """The injected parts: configuration, ledger, clock, transports, targets, and whom to tell."""
+
+    config: Config
+    ledger: Ledger
+    clock: Clock
+    stop: Stop
+    transports: Transports
+    targets: Targets
+    progress: Progress = field(default_factory=Silent)
+    holder: Holder = field(default_factory=Holder.me)
+    run_id: str = ""
+
+    def sources(self, options: Options) -> list[SourceConfig]:
+        """The sources asked for, all of them unless some were named."""
+        return [source for name, source in self.config.sources.items() if not options.sources or name in options.sources]
+
+    def connector(self, source: SourceConfig) -> Connector:
+        """The source's connector, made of its settings."""
+        return connector_class(source.connector)(source.settings)
+
+    def client(self, source: SourceConfig, connector: Connector, stop: Stop | None = None) -> ProviderClient:
+        """A client pinned to the source's origin, with one rate budget for all its threads."""
+        http = source.http
+        return ProviderClient(
+            source=source.name,
+            origin=source.base_url or connector.origin(),
+            headers=connector.headers,
+            clock=self.clock,
+            budget=RateBudget(http.rate or connector.facts.rate, self.clock),
+            limits=HttpLimits(http.deadline.total_seconds(), http.attempts, http.max_body, http.rate),
+            stop=stop or self.stop,
+            transport=self.transports(source),
+            pace=getattr(connector, "pace", None),
+            refresh=getattr(connector, "refresh", None),
+        )

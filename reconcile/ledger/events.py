@@ -1,0 +1,323 @@
+"""Events in the ledger: what of a page it lacks, who holds a fact, and how rows come and change.
+
+Every question about a page is one statement. Recording happens in a write transaction after
+`subjects.lock`, so what was asked there still holds when the rows go in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import bindparam, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from reconcile.ledger.ledger import Tx
+from reconcile.ledger.rowset import Rowset
+from reconcile.ledger.tables import aliases, attempts
+from reconcile.ledger.tables import events as table
+from reconcile.model import DONE_STATES, EventState
+
+_DONE = ", ".join(f"'{state}'" for state in DONE_STATES)
+#: Enough for every insert to stay under both engines' limits on bound parameters.
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The row that answers a question: an event that already holds the fact, id or version asked for."""
+
+    seq: int
+    state: EventState
+    reconstructed: bool
+    absorbed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What of a page is not done, as places in the lists that were asked; and whose known version is behind."""
+
+    facts: list[int]
+    states: list[int]
+    behind: list[int]
+
+
+_FACTS = Rowset("facts", key="text")
+_STATES = Rowset("states", type="text", id="text", version="int")
+_TOPICS = Rowset("topics", topic="text")
+_SEEN = Rowset("seen", type="text", id="text", version="int")
+_IDS = Rowset("ids", id="text")
+
+
+@cache
+def _lacking_sql(dialect: str) -> Any:
+    return text(f"""
+        select 0 as part, facts.n as n from {_FACTS.sql(dialect)} where not exists (
+            select 1 from reconcile_event e
+            where e.source = :source and e.fact = facts.key and e.state in ({_DONE}))
+        union all
+        select 1, states.n from {_STATES.sql(dialect)} where not exists (
+            select 1 from reconcile_event e
+            where e.source = :source and e.subject_type = states.type and e.subject_id = states.id
+              and e.carried >= states.version and e.state in ({_DONE})
+              and e.topic in (select topic from {_TOPICS.sql(dialect)}))
+        union all
+        select 2, seen.n from {_SEEN.sql(dialect)} join reconcile_subject s
+            on s.source = :source and s.type = seen.type and s.id = seen.id
+        where s.version < seen.version
+        """)
+
+
+def lacking(
+    tx: Tx,
+    source: str,
+    topics: Iterable[str],
+    facts: Sequence[str],
+    states: Sequence[tuple[str, str, int]],
+    seen: Sequence[tuple[str, str, int]],
+) -> Lacking:
+    """Which of a page's facts and states no finished event accounts for; one statement.
+
+    `facts` are keys; `states` and `seen` are (subject type, subject id, version). A state is accounted for by
+    any event of a subscribed topic that carries its version or a newer one. `seen` asks the other way round:
+    which subjects the ledger knows only in an older version than the page shows.
+    """
+    dialect = tx.dialect
+    bound = {
+        "source": source,
+        **_FACTS.bind(dialect, [(key,) for key in facts]),
+        **_STATES.bind(dialect, states),
+        **_TOPICS.bind(dialect, [(topic,) for topic in topics]),
+        **_SEEN.bind(dialect, seen),
+    }
+    parts: tuple[list[int], list[int], list[int]] = ([], [], [])
+    for part, n in tx.connection.execute(_lacking_sql(dialect), bound):
+        parts[part].append(n)
+    return Lacking(*parts)
+
+
+@cache
+def _ids_sql(dialect: str) -> Any:
+    return text(f"""
+        select ids.n from {_IDS.sql(dialect)} where not exists (
+            select 1 from reconcile_event e where e.source = :source and e.id = ids.id and e.state in ({_DONE}))
+        and not exists (
+            select 1 from reconcile_alias a join reconcile_event e on e.seq = a.seq
+            where a.source = :source and a.id = ids.id and e.state in ({_DONE}))
+        """)
+
+
+def unfinished_ids(tx: Tx, source: str, ids: Sequence[str]) -> list[int]:
+    """The places in `ids` of logged events that no finished event accounts for; one statement."""
+    bound = {"source": source, **_IDS.bind(tx.dialect, [(id_,) for id_ in ids])}
+    return [row[0] for row in tx.connection.execute(_ids_sql(tx.dialect), bound)]
+
+
+def _held(row: Any) -> Held:
+    return Held(row.seq, EventState(row.state), bool(row.reconstructed), bool(row.absorbed))
+
+
+@cache
+def _by_id_sql(dialect: str) -> Any:
+    picks = "e.seq, e.state, e.reconstructed, e.absorbed"
+    return text(f"""
+        select ids.id as asked, {picks} from {_IDS.sql(dialect)}
+            join reconcile_event e on e.source = :source and e.id = ids.id
+        union all
+        select ids.id, {picks} from {_IDS.sql(dialect)}
+            join reconcile_alias a on a.source = :source and a.id = ids.id
+            join reconcile_event e on e.seq = a.seq
+        """)
+
+
+def by_id(tx: Tx, source: str, ids: Sequence[str]) -> dict[str, Held]:
+    """The events known by one of `ids`, as their own id or an alias."""
+    bound = {"source": source, **_IDS.bind(tx.dialect, [(id_,) for id_ in ids])}
+    return {row.asked: _held(row) for row in tx.connection.execute(_by_id_sql(tx.dialect), bound)}
+
+
+@cache
+def _by_fact_sql(dialect: str) -> Any:
+    return text(f"""
+        select facts.key as asked, e.seq, e.state, e.reconstructed, e.absorbed
+        from {_FACTS.sql(dialect)} join reconcile_event e on e.source = :source and e.fact = facts.key
+        order by e.seq
+        """)
+
+
+def by_fact(tx: Tx, source: str, facts: Sequence[str]) -> dict[str, list[Held]]:
+    """Every event that holds one of `facts`, oldest recorded first."""
+    found: dict[str, list[Held]] = {}
+    bound = {"source": source, **_FACTS.bind(tx.dialect, [(key,) for key in facts])}
+    for row in tx.connection.execute(_by_fact_sql(tx.dialect), bound):
+        found.setdefault(row.asked, []).append(_held(row))
+    return found
+
+
+@cache
+def _by_version_sql(dialect: str) -> Any:
+    return text(f"""
+        select states.n as asked, e.seq, e.state, e.reconstructed, e.absorbed
+        from {_STATES.sql(dialect)} join reconcile_event e
+          on e.source = :source and e.subject_type = states.type and e.subject_id = states.id
+         and e.carried >= states.version and e.topic in (select topic from {_TOPICS.sql(dialect)})
+        order by e.carried
+        """)
+
+
+def by_version(
+    tx: Tx, source: str, topics: Iterable[str], states: Sequence[tuple[str, str, int]]
+) -> dict[int, Held]:
+    """For the place of each state asked, the newest event of a subscribed topic that accounts for it."""
+    bound = {
+        "source": source,
+        **_STATES.bind(tx.dialect, states),
+        **_TOPICS.bind(tx.dialect, [(topic,) for topic in topics]),
+    }
+    return {row.asked: _held(row) for row in tx.connection.execute(_by_version_sql(tx.dialect), bound)}
+
+
+def by_bytes(tx: Tx, source: str, topic: str, digest: bytes) -> Held | None:
+    """The event of `topic` with exactly these bytes, for providers whose delivery ids change."""
+    query = select(table).where(table.c.source == source, table.c.topic == topic, table.c.body_hash == digest)
+    row = tx.connection.execute(query.where(table.c.reconstructed == 0).order_by(table.c.seq).limit(1)).first()
+    return _held(row) if row else None
+
+
+def add(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Insert event rows; `{id: seq}` of those that were new (an id the source has already is left alone)."""
+    make = sqlite_insert if tx.dialect == "sqlite" else postgresql_insert
+    statement = make(table).on_conflict_do_nothing(index_elements=["source", "id"])
+    added: dict[str, int] = {}
+    for start in range(0, len(rows), _CHUNK):
+        result = tx.connection.execute(statement.returning(table.c.id, table.c.seq), list(rows[start : start + _CHUNK]))
+        added.update({row.id: row.seq for row in result})
+    return added
+
+
+def alias(tx: Tx, source: str, id_: str, seq: int) -> None:
+    """Know event `seq` by `id_` as well; an alias that exists stays as it is."""
+    make = sqlite_insert if tx.dialect == "sqlite" else postgresql_insert
+    row = {"source": source, "id": id_, "seq": seq, "seen_at": tx.now}
+    tx.connection.execute(make(aliases).values(row).on_conflict_do_nothing())
+
+
+def change(tx: Tx, seq: int, **values: Any) -> None:
+    """Set columns of one event."""
+    tx.connection.execute(update(table).where(table.c.seq == seq).values(**values))
+
+
+def count_duplicate(tx: Tx, seq: int) -> None:
+    """Count one more delivery of an event that came again."""
+    change(tx, seq, duplicates=table.c.duplicates + 1)
+
+
+def get(tx: Tx, seq: int) -> Any | None:
+    """One event row, None if there is none."""
+    return tx.connection.execute(select(table).where(table.c.seq == seq)).first()
+
+
+def find(
+    tx: Tx,
+    *,
+    source: str | None = None,
+    state: str | None = None,
+    topic: str | None = None,
+    subject: tuple[str, str] | None = None,
+    limit: int = 100,
+) -> list[Any]:
+    """Event rows, newest first, without their bodies being decoded."""
+    query = select(table).order_by(table.c.seq.desc()).limit(limit)
+    wanted = {"source": source, "state": state, "topic": topic}
+    for column, value in wanted.items():
+        if value is not None:
+            query = query.where(table.c[column] == value)
+    if subject is not None:
+        query = query.where(table.c.subject_type == subject[0], table.c.subject_id == subject[1])
+    return list(tx.connection.execute(query))
+
+
+def attempts_of(tx: Tx, seq: int) -> list[Any]:
+    """Every recorded call of an event's target, in order."""
+    query = select(attempts).where(attempts.c.seq == seq).order_by(attempts.c.id)
+    return list(tx.connection.execute(query))
+
+
+def aliases_of(tx: Tx, seq: int) -> list[Any]:
+    """The other ids an event is known by."""
+    return list(tx.connection.execute(select(aliases).where(aliases.c.seq == seq).order_by(aliases.c.seen_at)))
+
+
+def add_attempt(
+    tx: Tx, *, seq: int, number: int, started_at: datetime, finished_at: datetime, outcome: str, error: str = ""
+) -> None:
+    """Record one call of a target."""
+    tx.connection.execute(
+        insert(attempts).values(
+            seq=seq, number=number, started_at=started_at, finished_at=finished_at, outcome=outcome, error=error
+        )
+    )
+
+
+def counts(tx: Tx, source: str, *, run_id: str | None = None) -> dict[EventState, int]:
+    """How many events of a source are in each state; of those `run_id` recorded, if given."""
+    query = select(table.c.state, func.count()).where(table.c.source == source).group_by(table.c.state)
+    if run_id is not None:
+        query = query.where(table.c.run_id == run_id)
+    return {EventState(state): number for state, number in tx.connection.execute(query)}
+
+
+def open_counts(tx: Tx, source: str) -> dict[EventState, int]:
+    """How many events of a source are held, waiting, claimed or dead; reads the small partial index only."""
+    query = (
+        select(table.c.state, func.count())
+        .where(table.c.source == source, text("state in ('held','waiting','claimed','dead')"))
+        .group_by(table.c.state)
+    )
+    return {EventState(state): number for state, number in tx.connection.execute(query)}
+
+
+def held_of(tx: Tx, source: str, stream: str) -> tuple[int, list[str]]:
+    """How many events a stream holds behind the valve, and the runs that recorded them."""
+    query = (
+        select(table.c.run_id, func.count())
+        .where(table.c.source == source, text("state in ('held','waiting','claimed','dead')"))
+        .where(table.c.state == EventState.HELD, table.c.stream == stream)
+        .group_by(table.c.run_id)
+    )
+    rows = list(tx.connection.execute(query))
+    return sum(number for _, number in rows), [run_id for run_id, _ in rows]
+
+
+def held_streams(tx: Tx, source: str) -> list[str]:
+    """The streams of a source that hold events behind the valve."""
+    query = (
+        select(table.c.stream)
+        .where(table.c.source == source, text("state in ('held','waiting','claimed','dead')"))
+        .where(table.c.state == EventState.HELD)
+        .distinct()
+    )
+    return [row[0] for row in tx.connection.execute(query)]
+
+
+def release(tx: Tx, source: str, stream: str | None = None, *, to: EventState = EventState.WAITING) -> int:
+    """Let held events go: to their handler, or (`to=HANDLED`, a baseline) past it. Says how many."""
+    values: dict[str, Any] = {"state": to, "next_at": tx.now}
+    if to is EventState.HANDLED:
+        values |= {"handled_at": tx.now}
+    query = update(table).where(table.c.source == source, text("state in ('held','waiting','claimed','dead')"))
+    query = query.where(table.c.state == EventState.HELD)
+    if stream is not None:
+        query = query.where(table.c.stream == stream)
+    return tx.connection.execute(query.values(**values)).rowcount
+
+
+def replay(tx: Tx, seq: int) -> bool:
+    """Send one finished or dead event to its target again, from the first attempt; False if it is under way."""
+    ready = update(table).where(table.c.seq == bindparam("which"), table.c.state != EventState.CLAIMED)
+    values = {"state": EventState.WAITING, "attempts": 0, "next_at": tx.now, "error": ""}
+    return bool(tx.connection.execute(ready.values(**values), {"which": seq}).rowcount)

@@ -1,0 +1,50 @@
+"""A page of values as a table inside one statement: `json_each` on SQLite, `unnest` on PostgreSQL.
+
+One statement per page is what makes the diff cheap: it assumes no sort order and keeps memory flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+_POSTGRES_TYPES = {"text": "text", "int": "bigint", "blob": "bytea"}
+
+
+class Rowset:
+    """Columns of a page, in order: `Rowset("q", id="text", version="int")`. Its table has them and `n`, the row's place."""
+
+    def __init__(self, name: str, **columns: str) -> None:
+        self.name = name
+        self.columns = columns
+
+    def sql(self, dialect: str) -> str:
+        """The FROM item, aliased to the rowset's name."""
+        return self._sqlite() if dialect == "sqlite" else self._postgresql()
+
+    def bind(self, dialect: str, rows: Iterable[Sequence[Any]]) -> dict[str, Any]:
+        """The bound parameters that carry `rows`."""
+        if dialect == "sqlite":
+            values = [row[0] for row in rows] if len(self.columns) == 1 else list(rows)
+            return {self.name: msgspec.json.encode(values).decode()}
+        turned = list(zip(*rows, strict=True)) or [()] * len(self.columns)
+        return {f"{self.name}_{column}": list(values) for column, values in zip(self.columns, turned, strict=True)}
+
+    def _sqlite(self) -> str:
+        if len(self.columns) == 1:
+            picks = f"value as {next(iter(self.columns))}"
+        else:
+            picks = ", ".join(f"json_extract(value, '$[{i}]') as {column}" for i, column in enumerate(self.columns))
+        return f"(select key as n, {picks} from json_each(:{self.name})) {self.name}"  # noqa: S608 - our own names
+
+    def _postgresql(self) -> str:
+        arrays = ", ".join(
+            f"cast(:{self.name}_{column} as {_POSTGRES_TYPES[kind]}[])" for column, kind in self.columns.items()
+        )
+        names = ", ".join(self.columns)
+        return (
+            f"(select ordinality - 1 as n, {names} from "  # noqa: S608 - our own names
+            f"unnest({arrays}) with ordinality as page({names}, ordinality)) {self.name}"
+        )
