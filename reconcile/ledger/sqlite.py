@@ -1,0 +1,125 @@
+"""A ledger in one SQLite file.
+
+The driver stays in autocommit and we begin transactions ourselves: the standard library's own rules open none for
+SELECT, and a read transaction that turns into a write fails at once however long the busy timeout.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import QueuePool
+
+from reconcile.errors import LedgerError
+from reconcile.ledger.errors import is_locked
+
+BUSY_MS = 5000
+_MODE = "reconcile_begin"
+_SETTINGS = (f"PRAGMA busy_timeout = {BUSY_MS}", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON")
+
+
+def engines(url: URL) -> tuple[Engine, Engine]:
+    """(reader, writer) on one pool; the file is made for its owner alone if it is not there yet."""
+    _prepare_file(url)
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=8,
+        max_overflow=56,
+        pool_timeout=10,
+        hide_parameters=True,
+        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": BUSY_MS / 1000},
+    )
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+    return engine.execution_options(**{_MODE: "read"}), engine.execution_options(**{_MODE: "write"})
+
+
+def probe(writer: Engine, table: str) -> None:
+    """Raise unless `table` may be written; a database that someone else is writing at this moment may be."""
+    with writer.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - narrows for mypy
+        driver.executescript("PRAGMA query_only = 0; PRAGMA busy_timeout = 0")
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+            driver.execute(f"update {table} set version_num = version_num")  # noqa: S608 - our own name
+        except sqlite3.OperationalError as error:
+            if not is_locked(error):
+                raise
+        finally:
+            driver.rollback()
+            driver.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+
+
+def _configure(connection: sqlite3.Connection, _record: Any) -> None:
+    for setting in _SETTINGS:
+        connection.execute(setting)
+    _use_write_ahead_log(connection)
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Readers must not stop the writer. The change itself does not wait for other connections, so we do."""
+    deadline = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            found = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            if not is_locked(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+            continue
+        if found != "wal":
+            raise LedgerError(
+                f"ledger: this file system cannot keep a write-ahead log (SQLite answered {found!r}); nothing lost:"
+                " put the file on a local disk or use PostgreSQL"
+            )
+        return
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_MODE) == "write"
+    connection.exec_driver_sql(f"PRAGMA query_only = {0 if writes else 1}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _prepare_file(url: URL) -> None:
+    path = _path(url)
+    directory = path.parent
+    if not directory.is_dir():
+        raise LedgerError(f"ledger: the directory {directory} does not exist; create it, then run again")
+    if path.is_symlink() and directory.stat().st_mode & stat.S_IWOTH:
+        raise LedgerError(
+            f"ledger: {path} is a symbolic link in a directory everyone may write to; name the file itself or move it"
+        )
+    if "mode" not in url.query:
+        _create(path)
+
+
+def _create(path: Path) -> None:
+    """An existing file keeps its mode: it may be the application's own. SQLite gives -wal and -shm the file's mode."""
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise LedgerError(
+            f"ledger: {path} cannot be created ({error.strerror}); nothing lost, safe to re-run"
+        ) from error
+    os.fchmod(descriptor, 0o600)
+    os.close(descriptor)
+
+
+def _path(url: URL) -> Path:
+    name = (url.database or "").removeprefix("file:")
+    if not name or name == ":memory:" or url.query.get("mode") == "memory":
+        raise LedgerError(
+            "ledger: an in-memory database would forget everything; name a file: sqlite:///reconcile.db"
+        )
+    return Path(name)

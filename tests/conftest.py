@@ -1,0 +1,65 @@
+"""Fixtures every tier may use: a ledger on each engine the code speaks, found by enumeration."""
+
+from __future__ import annotations
+
+import pytest
+from support import postgres
+from support.databases import PostgresqlMaker, SqliteMaker
+
+from reconcile.clock import SystemClock
+from reconcile.ledger import Ledger
+from reconcile.ledger.engine import ENGINES
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """The maintenance URL of a real PostgreSQL; one server per worker, gone when the session ends."""
+    running = postgres.server()
+    try:
+        url = running.__enter__()
+    except postgres.NoPostgres as error:
+        pytest.fail(str(error), pytrace=False)
+    yield url
+    running.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def sqlite_databases(tmp_path_factory):
+    """Makes SQLite ledgers."""
+    return SqliteMaker(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgresql_databases(postgres_server):
+    """Makes PostgreSQL ledgers."""
+    maker = PostgresqlMaker(postgres_server)
+    yield maker
+    maker.close()
+
+
+@pytest.fixture(params=sorted(ENGINES))
+def databases(request):
+    """The maker of one engine; a new engine without one fails here, loudly."""
+    return request.getfixturevalue(f"{request.param}_databases")
+
+
+@pytest.fixture
+def ledger_url(databases, tmp_path):
+    """The URL of a fresh, upgraded ledger."""
+    with databases.fresh(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_url(databases, tmp_path):
+    """The URL of a database without a table."""
+    with databases.empty(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def ledger(ledger_url):
+    """A fresh ledger, on every engine in turn."""
+    opened = Ledger.open(ledger_url, SystemClock())
+    yield opened
+    opened.close()
