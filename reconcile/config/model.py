@@ -1,0 +1,278 @@
+"""What `schedules.yaml` says, as frozen values. Reading the file is `reconcile.config.load`.
+
+Durations are `timedelta`, sizes bytes, rates requests a second. Every model refuses unknown keys, and none
+shows a value in its own errors.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    InstanceOf,
+    SecretStr,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from reconcile.config import fields as kinds
+from reconcile.config.schedule import parse_cron
+from reconcile.config.urls import is_loopback, ledger_url, same_url, smtp_url, split_url
+
+SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_HANDLER = "must be module:attribute, a URL, or {url: https://…}"
+_RECORDED = "must be module:attribute, or {database: …, query: …}"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=True)
+
+
+class HttpConfig(_Frozen):
+    """Limits of one request to a provider: total time, attempts, decoded bytes, requests a second."""
+
+    deadline: kinds.Duration = timedelta(seconds=30)
+    attempts: kinds.Count = 5
+    max_body: kinds.Size = 20_000_000
+    rate: kinds.Rate | None = None
+
+
+class WebhookConfig(_Frozen):
+    """The subscription a source should have: where to, signed with which secrets (newest first), for what."""
+
+    url: kinds.WebUrl | None = None
+    secrets: kinds.Secrets = Field(default=(), alias="secret")
+    topics: kinds.Names
+
+
+class PythonHandler(_Frozen):
+    """A callable, or a `Handlers`, at `module:attribute`."""
+
+    ref: kinds.Reference
+
+
+class HttpHandler(_Frozen):
+    """A URL that gets each event as a freshly signed POST, at most `concurrency` at a time."""
+
+    allow_http: kinds.Flag = False
+    url: str
+    concurrency: kinds.Count = 4
+    rate: kinds.Rate | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _https_unless_allowed(cls, url: str, info: ValidationInfo) -> str:
+        parts = split_url(url)
+        if parts.scheme == "http" and not (
+            info.data.get("allow_http", True) or is_loopback(parts.hostname or "")
+        ):
+            raise ValueError("must be https, or say {url: …, allow_http: true}")
+        return url
+
+
+class RecordedCallable(_Frozen):
+    """The app's own record of what it handled: a callable from a list of keys to those it has."""
+
+    ref: kinds.Reference
+
+
+class RecordedQuery(_Frozen):
+    """The app's own record, as a query of `:keys` whose first column holds the keys found."""
+
+    database: kinds.Secret
+    query: str
+
+    @field_validator("query")
+    @classmethod
+    def _asks_for_keys(cls, query: str) -> str:
+        if not re.search(r":keys\b", query):
+            raise ValueError("must ask for :keys, such as select id from events where id in :keys")
+        return query
+
+
+def _handler_form(value: object) -> object:
+    if isinstance(value, str):
+        return {"url" if "://" in value else "ref": value}
+    return value
+
+
+def _recorded_form(value: object) -> object:
+    return {"ref": value} if isinstance(value, str) else value
+
+
+def _is_python(value: object) -> str | None:
+    """Which model reads a handler or a record: the one for a reference, or the other."""
+    if isinstance(value, PythonHandler | RecordedCallable) or (isinstance(value, dict) and "ref" in value):
+        return "<ref>"
+    return "<other>" if isinstance(value, dict | HttpHandler | RecordedQuery) else None
+
+
+Handler = Annotated[
+    Annotated[PythonHandler, Tag("<ref>")] | Annotated[HttpHandler, Tag("<other>")],
+    Discriminator(_is_python, custom_error_type="handler", custom_error_message=_HANDLER),
+    BeforeValidator(_handler_form),
+]
+Recorded = Annotated[
+    Annotated[RecordedCallable, Tag("<ref>")] | Annotated[RecordedQuery, Tag("<other>")],
+    Discriminator(_is_python, custom_error_type="recorded", custom_error_message=_RECORDED),
+    BeforeValidator(_recorded_form),
+]
+
+
+class Tuning(_Frozen):
+    """What `defaults:` may hold, and each source too."""
+
+    settle: kinds.DurationOrZero = timedelta(minutes=2)
+    overlap: kinds.DurationOrZero = timedelta(hours=1)
+    valve: kinds.Count = 500
+    timeout: kinds.Duration = timedelta(seconds=30)
+    retry: tuple[kinds.Duration, ...] = tuple(
+        timedelta(seconds=s) for s in (10, 60, 300, 1800, 3600, 10800, 86400)
+    )
+    http: HttpConfig = HttpConfig()
+
+
+def _source_name(name: str) -> str:
+    if not SOURCE_NAME.fullmatch(name):
+        raise ValueError("must be of lower-case letters, digits and hyphens, such as acme-shop")
+    return name
+
+
+class SourceConfig(Tuning):
+    """One account at a provider. `settings` are the connector's own keys, validated by its `Settings`."""
+
+    name: Annotated[str, AfterValidator(_source_name)]
+    connector: str
+    settings: InstanceOf[BaseModel]
+    base_url: kinds.OriginUrl | None = None
+    webhook: WebhookConfig | None = None
+    streams: kinds.Names | None = None
+    handler: Handler | None = None
+    recorded: Recorded | None = None
+    late: Literal["deliver", "skip"] = "deliver"
+
+    @field_validator("handler")
+    @classmethod
+    def _not_our_own_door(
+        cls, handler: PythonHandler | HttpHandler | None, info: ValidationInfo
+    ) -> PythonHandler | HttpHandler | None:
+        webhook = info.data.get("webhook")
+        if (
+            isinstance(handler, HttpHandler)
+            and webhook
+            and webhook.url
+            and same_url(handler.url, webhook.url)
+        ):
+            raise ValueError("must not be webhook.url: what we replay would come back to our own door")
+        return handler
+
+
+class ScheduleConfig(_Frozen):
+    """When a job runs, for which sources (None: all), and the two jobs' own options.
+
+    `ladder`, of `status-checks`, are the waits between two questions; `keep_payloads` is of `purge`.
+    """
+
+    job: str
+    every: kinds.Duration | None = None
+    cron: str | None = None
+    sources: kinds.Names | None = None
+    ladder: Annotated[tuple[kinds.Duration, ...], Field(min_length=1)] | None = None
+    keep_payloads: kinds.Duration | None = None
+
+    @field_validator("job")
+    @classmethod
+    def _is_known(cls, job: str, info: ValidationInfo) -> str:
+        known = (info.context or {}).get("jobs", (job,))
+        if job not in known:
+            raise ValueError(f"must be a job; there are: {', '.join(sorted(known))}")
+        return job
+
+    @field_validator("cron")
+    @classmethod
+    def _is_cron(cls, cron: str | None) -> str | None:
+        if cron is not None:
+            parse_cron(cron)
+        return cron
+
+    @field_validator("sources")
+    @classmethod
+    def _exist(cls, sources: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        _known_sources(sources or (), info)
+        return sources
+
+    @model_validator(mode="after")
+    def _one_rhythm(self) -> Self:
+        if (self.every is None) == (self.cron is None):
+            raise ValueError(
+                "must have every or cron" if self.every is None else "must not have both every and cron"
+            )
+        if self.ladder and self.job != "status-checks":
+            raise kinds.problem_at("ladder", "is for the job status-checks only")
+        if self.keep_payloads and self.job != "purge":
+            raise kinds.problem_at("keep_payloads", "is for the job purge only")
+        return self
+
+
+def _known_sources(names: tuple[str, ...], info: ValidationInfo) -> None:
+    known = (info.context or {}).get("sources", names)
+    for place, name in enumerate(names):
+        if name not in known:
+            raise kinds.problem_at(place, f"must be a source; there are: {', '.join(known) or 'none'}")
+
+
+class AlertsConfig(_Frozen):
+    """How mail leaves, from whom and to whom; `third_parties` are asked to settle a source's transactions."""
+
+    smtp: kinds.Secret
+    from_: kinds.Address = Field(alias="from")
+    to: kinds.Addresses
+    third_parties: dict[str, kinds.Addresses] = {}
+
+    @field_validator("smtp")
+    @classmethod
+    def _is_smtp(cls, smtp: SecretStr) -> SecretStr:
+        smtp_url(smtp.get_secret_value())
+        return smtp
+
+    @field_validator("third_parties")
+    @classmethod
+    def _exist(cls, parties: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        known = (info.context or {}).get("sources", parties)
+        for name in parties:
+            if name not in known:
+                raise kinds.problem_at(name, f"must be a source; there are: {', '.join(known) or 'none'}")
+        return parties
+
+
+class Config(_Frozen):
+    """A whole `schedules.yaml`. `path` is absolute; `warnings` are to be said before anything runs."""
+
+    path: Path
+    ledger: kinds.Secret = Field(default=SecretStr("sqlite:///reconcile.db"), validate_default=True)
+    timezone: kinds.Timezone = "UTC"
+    sources: dict[str, SourceConfig]
+    schedules: tuple[ScheduleConfig, ...] = ()
+    alerts: AlertsConfig | None = None
+    warnings: tuple[str, ...] = ()
+
+    @field_validator("path")
+    @classmethod
+    def _is_absolute(cls, path: Path) -> Path:
+        return path.absolute()
+
+    @field_validator("ledger")
+    @classmethod
+    def _from_the_file(cls, ledger: SecretStr, info: ValidationInfo) -> SecretStr:
+        return SecretStr(ledger_url(ledger.get_secret_value(), info.data["path"].parent))
