@@ -1,0 +1,17 @@
+"""The one way to a provider: origin-pinned httpx, tenacity, a shared rate budget, a deadline and a size cap.
+
+origin.py     where requests may go: one scheme, host and port
+budget.py     when they may start: a rate and pauses shared by all threads of a source
+transport.py  how long they may take: one deadline over connecting, headers and body
+body.py       how much they may bring: decoded bytes, counted while they stream
+answer.py     what came back, and reading it as JSON
+verdict.py    what a status means: which error, and whether asking again can help
+faults.py     what a broken connection means
+client.py     `ProviderClient`, which is all of them together
+"""
+
+from reconcile.http.answer import Answer
+from reconcile.http.budget import RateBudget
+from reconcile.http.client import HttpLimits, ProviderClient
+
+__all__ = ["Answer", "HttpLimits", "ProviderClient", "RateBudget"]

@@ -1,0 +1,86 @@
+"""What a broken exchange means: our error for it, in words that hold neither header values nor queries.
+
+httpx quotes the header it chokes on, ours or theirs, so its own texts never reach a message or a traceback.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+import httpx
+
+from reconcile.errors import BadAnswer, ProviderError, Rejected, Retriable
+
+
+class NotDone(Retriable):
+    """A passing fault after which the provider surely did nothing: no connection, or a rate limit."""
+
+
+class BodyFault(Exception):  # noqa: N818 # named, as in `errors`, by what happened
+    """A body that cannot be used; raised while it streams."""
+
+
+class TooLarge(BodyFault):
+    """More decoded bytes than allowed."""
+
+
+class CutShort(BodyFault):
+    """Compressed data that ends early or is corrupt."""
+
+
+class UnknownEncoding(BodyFault):
+    """A `Content-Encoding` that was not asked for."""
+
+
+class DeadlinePassed(BodyFault):
+    """The attempt's time is used up."""
+
+
+EXCHANGE_FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, BodyFault, UnicodeError)
+
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_OLD_TLS = ("UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "WRONG_SSL_VERSION")
+_WORDS: dict[type[Exception], str] = {
+    httpx.ConnectError: "cannot connect (name, network or proxy)",
+    httpx.ConnectTimeout: "took too long to connect",
+    httpx.PoolTimeout: "found no free connection in time",
+    httpx.TimeoutException: "did not answer in time",
+    httpx.RemoteProtocolError: "broke off its answer, or does not speak HTTP",
+    httpx.NetworkError: "lost the connection",
+    CutShort: "sent compressed data that is cut short",
+    DeadlinePassed: "did not finish its answer in time",
+}
+
+
+def explain(fault: Exception, what: str, max_body: int) -> ProviderError:
+    """Our error for `fault`, one of `EXCHANGE_FAULTS`, while doing `what` (source, method and path)."""
+    if (refused := _tls_refusal(fault)) is not None:
+        return Rejected(
+            f"{what}: the TLS connection is not trustworthy ({refused}); nothing was sent: "
+            "check base_url, the machine's date, and whether a private CA file is needed"
+        )
+    if (final := _final(fault, max_body)) is not None:
+        return type(final)(f"{what}: {final}")
+    words = next((text for kind, text in _WORDS.items() if isinstance(fault, kind)), "failed on the network")
+    kind = NotDone if isinstance(fault, _NOT_SENT) else Retriable
+    return kind(f"{what}: {words}; if it lasts, check the network and the provider's status page, then run again")
+
+
+def _final(fault: Exception, max_body: int) -> Rejected | None:
+    if isinstance(fault, TooLarge):
+        return BadAnswer(f"the answer is larger than {max_body} bytes; raise `http.max_body` if that is right")
+    if isinstance(fault, UnknownEncoding):
+        return BadAnswer("the answer is in an encoding that was not asked for; check for a proxy in between")
+    if isinstance(fault, (httpx.LocalProtocolError, UnicodeError, httpx.InvalidURL)):
+        return Rejected("the request is not valid HTTP; look for line breaks or stray characters in the credentials")
+    return None
+
+
+def _tls_refusal(fault: BaseException | None) -> str | None:
+    while fault is not None:
+        if isinstance(fault, ssl.SSLCertVerificationError):
+            return fault.verify_message
+        if isinstance(fault, ssl.SSLError) and fault.reason in _OLD_TLS:
+            return "a TLS version older than 1.2"
+        fault = fault.__cause__ or fault.__context__
+    return None
