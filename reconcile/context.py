@@ -38,7 +38,10 @@ class Options:
 
 @dataclass(slots=True)
 class Context:
-    """The injected parts: configuration, ledger, clock, transports, targets, and whom to tell."""
+    """The injected parts: configuration, ledger, clock, transports, targets, and whom to tell.
+
+    `threads` is how many windows of a stream are read at once; 0 does everything in the calling thread.
+    """
 
     config: Config
     ledger: Ledger
@@ -49,6 +52,7 @@ class Context:
     progress: Progress = field(default_factory=Silent)
     holder: Holder = field(default_factory=Holder.me)
     run_id: str = ""
+    threads: int = 4
 
     def sources(self, options: Options) -> list[SourceConfig]:
         """The sources asked for, all of them unless some were named."""

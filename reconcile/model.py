@@ -1,5 +1,7 @@
 """The words of this project as frozen values. No I/O, no clock.
 
+What is made once per listed item is a msgspec Struct, which costs a tenth of a frozen dataclass to make.
+
 Instants are aware UTC datetimes. A version is an int: the provider's order for a subject, `updated_at` in
 microseconds since 1970 where there is one. A larger version is newer; a content hash is never a version.
 """
@@ -12,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -82,8 +86,7 @@ class GapKind(StrEnum):
     LISTING_INCOMPLETE = "listing_incomplete"
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """What an event is about, within one source: a resource type and the provider's id for it."""
 
     type: str
@@ -151,8 +154,7 @@ class Description:
         return fact_key(self.topic, self.subject.id, self.occurrence) if self.subject else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """A resource as a list shows it now. `at` is the time its stream lists it by; `body` its exact JSON.
 
     `fields` is what the connector decoded of it, for its own `rebuild`; nobody else looks inside.
@@ -165,22 +167,20 @@ class Snapshot:
     fields: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
+class LoggedEvent(msgspec.Struct, frozen=True):
     """An entry of a provider's event log, with the provider's own id and bytes."""
 
     id: str
     at: datetime
     description: Description
     body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 Item = Snapshot | LoggedEvent
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """A fact that a snapshot proves. `body()` builds the bytes of the event, asked only for what is missing.
 
     `reason` is set when the fact is known to have happened but no faithful event can be built of it.

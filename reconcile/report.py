@@ -6,7 +6,7 @@ Every listed item is in exactly one class, so the six always add up to `listed`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -90,10 +90,12 @@ class RunReport:
     alerts: dict[str, int] = field(default_factory=lambda: {"sent": 0, "queued": 0})
     errors: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    bug: BaseException | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The document of `--json`; instants as text in UTC."""
-        return {key: _plain(value) for key, value in asdict(self).items()}
+        """The document of `--json`; instants as text in UTC. A bug is told by `errors`, never by its own text."""
+        shown = replace(self, bug=None)
+        return {key: _plain(value) for key, value in asdict(shown).items() if key != "bug"}
 
 
 def _plain(value: Any) -> Any:

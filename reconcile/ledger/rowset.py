@@ -5,10 +5,12 @@ One statement per page is what makes the diff cheap: it assumes no sort order an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 _POSTGRES_TYPES = {"text": "text", "int": "bigint", "blob": "bytea"}
 
@@ -48,3 +50,9 @@ class Rowset:
             f"(select ordinality - 1 as n, {names} from "  # noqa: S608 - our own names
             f"unnest({arrays}) with ordinality as page({names}, ordinality)) {self.name}"
         )
+
+
+def chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """`values` in order, at most `size` at a time."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

@@ -1,0 +1,189 @@
+"""Backfill: reads every stream of a source, records what was missed, and lets it go to the handler.
+
+It never calls a handler: what it records, the dispatcher delivers as it delivers a live event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reconcile.config import SourceConfig
+from reconcile.connector import Connector, ListsItems, Rebuilds, StreamRef
+from reconcile.context import Context, Options
+from reconcile.errors import ConfigError, ReconcileError, Stopped
+from reconcile.http import ProviderClient
+from reconcile.leasing import holding
+from reconcile.ledger import coverage, horizons
+from reconcile.ledger.coverage import Covered
+from reconcile.ledger.leases import Lease
+from reconcile.model import iso
+from reconcile.plan import Ask, plan
+from reconcile.report import RunReport, StreamReport, exit_code
+from reconcile.streaming import Streaming, failed, work
+from reconcile.topics import Topics
+
+NAME = "backfill"
+
+
+@dataclass(slots=True)
+class Result:
+    """What one source came to."""
+
+    streams: list[StreamReport] = field(default_factory=list)
+    codes: list[int] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def run(context: Context, options: Options, report: RunReport) -> int:
+    """Backfill every source asked for, side by side; one broken source never stops another."""
+    sources = context.sources(options)
+    if context.threads:
+        with ThreadPoolExecutor(max_workers=max(1, len(sources)), thread_name_prefix="backfill") as pool:
+            results = list(pool.map(lambda source: _source(context, options, source), sources))
+    else:
+        results = [_source(context, options, source) for source in sources]
+    for result in results:
+        report.streams += result.streams
+        report.notes += result.notes
+        report.errors += result.errors
+    return exit_code(code for result in results for code in result.codes)
+
+
+def _source(context: Context, options: Options, source: SourceConfig) -> Result:
+    result = Result()
+    try:
+        connector = _readable(context, source)
+        if options.dry_run:
+            _read(context, options, source, connector, None, result)
+        else:
+            with holding(context, source.name, NAME) as lease:
+                _read(context, options, source, connector, lease, result)
+    except Stopped:
+        result.codes.append(context.stop.exit_code)
+    except ReconcileError as error:
+        result.errors.append(f"{source.name}: {error}")
+        result.codes.append(error.exit_code)
+        if not result.streams:
+            result.streams += failed(context.connector(source).facts, source, context.clock.now(), str(error))
+    return result
+
+
+def _readable(context: Context, source: SourceConfig) -> Connector:
+    connector = context.connector(source)
+    if not isinstance(connector, ListsItems):
+        raise ConfigError(f"{source.name}: connector {source.connector} cannot list anything: backfill has nothing to read")
+    if source.webhook is None or not source.webhook.topics:
+        raise ConfigError(f"{source.name}: webhook.topics is empty: there is nothing to compare; name the topics you handle")
+    return connector
+
+
+def _read(
+    context: Context, options: Options, source: SourceConfig, connector: Connector, lease: Lease | None, result: Result
+) -> None:
+    client = context.client(source, connector)
+    try:
+        ask = _ask(context, options, source, connector, client, result)
+        plans = plan(connector.facts, ask, connector.accounts(), _coverage(context, source))
+        chosen = [one for one in plans if not options.streams or one.ref.name in options.streams]
+        shared = _streaming(context, options, source, connector, client, lease, ask)
+        if context.threads and len(chosen) > 1:
+            with ThreadPoolExecutor(max_workers=len(chosen), thread_name_prefix=source.name) as pool:
+                outcomes = list(pool.map(lambda one: work(shared, one), chosen))
+        else:
+            outcomes = [work(shared, one) for one in chosen]
+    finally:
+        client.close()
+    for outcome in outcomes:
+        result.streams.append(outcome.report)
+        result.codes += outcome.codes
+        result.notes += outcome.notes
+
+
+def _ask(
+    context: Context, options: Options, source: SourceConfig, connector: Connector, client: ProviderClient, result: Result
+) -> Ask:
+    greeting = connector.greet(client)
+    result.notes += [f"{source.name}: {warning}" for warning in greeting.warnings]
+    settle, now = source.settle, context.clock.now()
+    if client.provider_date is None:
+        settle *= 2
+        result.notes.append(f"{source.name}: the provider tells no time; using this machine's clock and twice the settle time")
+    else:
+        now = client.provider_date
+    topics = Topics(source.webhook.topics if source.webhook else ())
+    known = _horizons(context, options, source, now, result)
+    return Ask(
+        topics=topics,
+        horizons={topic: known[topic] for topic in topics},
+        now=now,
+        settle=settle,
+        overlap=source.overlap,
+        since=options.since,
+        until=options.until,
+        recheck=options.recheck,
+        streams=source.streams,
+        account=greeting.account,
+        limits=greeting.limits,
+    )
+
+
+def _horizons(
+    context: Context, options: Options, source: SourceConfig, now: datetime, result: Result
+) -> dict[str, datetime]:
+    """The horizon of every topic; those never seen start at `--since`, else at provider time now."""
+    topics = source.webhook.topics if source.webhook else ()
+    with context.ledger.read() as tx:
+        known = horizons.get(tx, source.name)
+    new = [topic for topic in topics if topic not in known]
+    start = options.since or now
+    if options.baseline:
+        known |= dict.fromkeys(topics, start)
+    elif new and options.since is None:
+        result.notes.append(
+            f"{source.name}: first sight of {', '.join(new)}: completeness is promised from {iso(now)} on; for what "
+            "came before, use `reconcile run --since …` or, if it was handled already, `reconcile baseline --since …`"
+        )
+    if not options.dry_run:
+        with context.ledger.write() as tx:
+            if options.baseline:
+                horizons.set_(tx, source.name, topics, start, "baseline")
+            else:
+                horizons.first_sight(tx, source.name, topics, start, "since" if options.since else "first_run")
+    return known | {topic: start for topic in new}
+
+
+def _coverage(context: Context, source: SourceConfig) -> Callable[[StreamRef, str], list[Covered]]:
+    def load(ref: StreamRef, fingerprint: str) -> list[Covered]:
+        with context.ledger.read() as tx:
+            return coverage.load(tx, source.name, str(ref), fingerprint)
+
+    return load
+
+
+def _streaming(
+    context: Context,
+    options: Options,
+    source: SourceConfig,
+    connector: Connector,
+    client: ProviderClient,
+    lease: Lease | None,
+    ask: Ask,
+) -> Streaming:
+    offset = ask.now - context.clock.now()
+    return Streaming(
+        context=context,
+        options=options,
+        source=source,
+        connector=connector,
+        rebuild=connector.rebuild if isinstance(connector, Rebuilds) else None,
+        client=client,
+        lease=lease,
+        ask=ask,
+        now=lambda: context.clock.now() + offset,
+    )
+
+

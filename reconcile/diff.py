@@ -1,0 +1,220 @@
+"""Items of a page against what the record knows of them: findings. Pure.
+
+`questions` turns a page into what must be asked of the ledger; `findings` turns the answers into what is missing,
+pending or wrong. The ledger is asked in between, by `reconcile.judge`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from reconcile.model import Arrival, Candidate, Description, GapKind, LoggedEvent, Occurrence, Origin, Snapshot
+from reconcile.model import Subject, Window, fact_id, micros
+
+
+class Standing(IntEnum):
+    """How the record stands to one fact, worst first: an item is counted by the worst of its facts."""
+
+    GAP = 0
+    MISSING = 1
+    OPEN = 2
+    SUPERSEDED = 3
+    DONE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The event that holds a fact: its row, how it stands, and whether it was rebuilt."""
+
+    seq: int
+    standing: Standing
+    reconstructed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One fact of one item of a page; `place` is the item's place on the page."""
+
+    place: int
+    candidate: Candidate
+
+
+@dataclass(slots=True)
+class Questions:
+    """What a page asks of the record, and what of it needs no question.
+
+    `facts` and `states` are asked by key and by (subject, version); `ids` by the provider's id. `filtered` counts
+    items that are repeats, outside the window, or prove no subscribed fact.
+    """
+
+    facts: list[Asked] = field(default_factory=list)
+    states: list[Asked] = field(default_factory=list)
+    ids: list[tuple[int, LoggedEvent]] = field(default_factory=list)
+    seen: list[Snapshot] = field(default_factory=list)
+    filtered: int = 0
+    judged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GapFound:
+    """A fact that cannot be made good by an event of ours."""
+
+    place: int
+    kind: GapKind
+    key: str
+    topic: str
+    subject: Subject | None
+    reason: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a page came to. Places are the items' places on the page; one item may stand in several lists."""
+
+    missing: list[tuple[int, Arrival]] = field(default_factory=list)
+    imported: list[tuple[int, Arrival]] = field(default_factory=list)
+    held: list[tuple[int, Holder]] = field(default_factory=list)
+    gaps: list[GapFound] = field(default_factory=list)
+
+    def classes(self) -> dict[int, Standing]:
+        """The worst standing of each item that is not simply done."""
+        worst = {place: Standing.GAP for place in (gap.place for gap in self.gaps)}
+        for place, _ in self.missing:
+            worst[place] = min(worst.get(place, Standing.MISSING), Standing.MISSING)
+        for place, holder in self.held:
+            worst[place] = min(worst.get(place, holder.standing), holder.standing)
+        return worst
+
+
+Rebuild = Callable[[Snapshot, frozenset[str]], Iterable[Candidate]]
+Floor = Callable[[str], int | None]
+
+
+def ask_snapshots(
+    items: Sequence[Snapshot], window: Window, seen: set[tuple[str, int]], rebuild: Rebuild, floors: Mapping[str, int]
+) -> Questions:
+    """The questions of a page of a resource list.
+
+    `floors` maps each topic to the earliest fact time judged, in microseconds; a fact counts on its *own* time,
+    whichever window listed it. `seen` is the (id, version) of every item the window listed so far; it grows.
+    """
+    asked = Questions()
+    topics = frozenset(floors)
+    for place, item in enumerate(items):
+        mark = (item.subject.id, item.version)
+        if mark in seen or not window.start <= item.at < window.end:
+            asked.filtered += 1
+            continue
+        seen.add(mark)
+        asked.seen.append(item)
+        before = len(asked.facts) + len(asked.states)
+        for candidate in rebuild(item, topics):
+            if micros(candidate.occurred_at) >= floors[candidate.topic]:
+                (asked.states if candidate.kind is Occurrence.STATE else asked.facts).append(Asked(place, candidate))
+        if len(asked.facts) + len(asked.states) == before:
+            asked.filtered += 1
+        else:
+            asked.judged += 1
+    return asked
+
+
+def ask_log(items: Sequence[LoggedEvent], window: Window, seen: set[tuple[str, int]], floor: Floor) -> Questions:
+    """The questions of a page of an event log. `floor(topic)` is None for a topic nobody subscribed to."""
+    asked = Questions()
+    for place, item in enumerate(items):
+        at = micros(item.at)
+        least = floor(item.description.topic)
+        if (item.id, at) in seen or item.at not in window or least is None or at < least:
+            asked.filtered += 1
+            continue
+        seen.add((item.id, at))
+        asked.ids.append((place, item))
+        asked.judged += 1
+    return asked
+
+
+def of_log(
+    lacking: Sequence[tuple[int, LoggedEvent]], holders: Mapping[str, Holder], elsewhere: Set[str] = frozenset()
+) -> Findings:
+    """Findings for the logged events no finished event accounts for; `holders` are by the provider's id.
+
+    `elsewhere` are the keys the app's own record says it handled.
+    """
+    found = Findings()
+    for place, item in lacking:
+        holder = holders.get(item.id)
+        if holder is not None:
+            found.held.append((place, holder))
+            continue
+        arrival = Arrival(
+            item.id, item.description, item.body, Origin.BACKFILL, item.headers, carried=item.description.version
+        )
+        (found.imported if item.id in elsewhere else found.missing).append((place, arrival))
+    return found
+
+
+def of_snapshots(
+    source: str, lacking: Sequence[tuple[Asked, Holder | None]], elsewhere: Set[str] = frozenset()
+) -> Findings:
+    """Findings for the facts no finished event accounts for, each with who else holds it.
+
+    `elsewhere` are the keys the app's own record says it handled.
+    """
+    found = Findings()
+    states: list[Asked] = []
+    carried: dict[int, int] = {}
+    for asked, holder in lacking:
+        candidate = asked.candidate
+        if holder is not None and candidate.kind is Occurrence.REPEATED and not holder.reconstructed:
+            found.gaps.append(_not_rebuildable(asked, "it happens again and again, and one was recorded already"))
+        elif holder is not None:
+            found.held.append((asked.place, holder))
+        elif candidate.key in elsewhere:
+            found.imported.append((asked.place, rebuilt(source, candidate)))
+            _carry(carried, asked)
+        elif candidate.reason:
+            found.gaps.append(_not_rebuildable(asked, candidate.reason))
+        elif candidate.kind is Occurrence.STATE:
+            states.append(asked)
+        else:
+            found.missing.append((asked.place, rebuilt(source, candidate)))
+            _carry(carried, asked)
+    # An order just created needs `orders/create` only: the event rebuilt for it carries the same state.
+    needed = (asked for asked in states if carried.get(asked.place, -1) < asked.candidate.version)
+    found.missing.extend((asked.place, rebuilt(source, asked.candidate)) for asked in needed)
+    return found
+
+
+def _carry(carried: dict[int, int], asked: Asked) -> None:
+    if asked.candidate.carried is not None:
+        carried[asked.place] = max(asked.candidate.carried, carried.get(asked.place, asked.candidate.carried))
+
+
+def _not_rebuildable(asked: Asked, reason: str) -> GapFound:
+    candidate = asked.candidate
+    return GapFound(asked.place, GapKind.NOT_REBUILDABLE, candidate.key, candidate.topic, candidate.subject, reason)
+
+
+def rebuilt(source: str, candidate: Candidate) -> Arrival:
+    """The event built of a fact: its id is a UUIDv5 of the fact, the same on every machine and run."""
+    description = Description(
+        topic=candidate.topic,
+        subject=candidate.subject,
+        kind=candidate.kind,
+        occurrence=candidate.occurrence,
+        version=candidate.version,
+        occurred_at=candidate.occurred_at,
+        api_version=candidate.api_version,
+    )
+    return Arrival(
+        id=fact_id(source, candidate.key),
+        description=description,
+        body=candidate.body(),
+        origin=Origin.BACKFILL,
+        reconstructed=True,
+        carried=candidate.carried,
+    )
+
+

@@ -1,0 +1,205 @@
+"""The one door in: every event, whatever road it came by, is recorded here and nowhere else.
+
+A rebuilt event is recorded only if nothing holds its fact; a delivery of a fact that a rebuilt event already
+holds is absorbed by it, once. Both happen with the subject's row locked, so live and backfill cannot both win.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from reconcile.ledger import events, gaps, subjects
+from reconcile.ledger.events import Held
+from reconcile.ledger.ledger import Tx
+from reconcile.model import Arrival, EventState, GapKind, Occurrence, Origin, Subject, micros
+
+
+class How(StrEnum):
+    """What became of an arrival."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"  # the same delivery came before
+    ABSORBED = "absorbed"  # a rebuilt event of its fact was done already
+    REPLACED = "replaced"  # it took the place of a rebuilt event not yet done
+    HELD = "held"  # a rebuilt event nobody needs: its fact is held
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The row an arrival ended in, and how."""
+
+    seq: int
+    how: How
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """How the arrivals of one road are entered: for which source and topics, in which state, by which run.
+
+    `subscribed` are the topics whose versions count; `repeats_by_bytes` says that equal bytes of a topic are the
+    same delivery, for providers whose delivery ids change.
+    """
+
+    source: str
+    state: EventState
+    subscribed: frozenset[str] = frozenset()
+    repeats_by_bytes: bool = False
+    run_id: str = ""
+    stream: str = ""
+
+
+def clean(value: str) -> str:
+    """Text that both engines take: NUL and lone surrogates, which PostgreSQL refuses, become U+FFFD."""
+    return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def record(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> list[Recorded]:
+    """Enter arrivals in order; one result each. Call it in a write transaction and commit before answering anyone."""
+    subjects.lock(tx, book.source, sorted({_subject(arrival) for arrival in arrivals}, key=str))
+    known = events.by_id(tx, book.source, [clean(arrival.id) for arrival in arrivals])
+    facts = events.by_fact(tx, book.source, sorted({key for arrival in arrivals if (key := _key(arrival))}))
+    versions = _versions(tx, book, arrivals)
+    results: dict[int, Recorded] = {}
+    fresh: list[int] = []
+    for place, arrival in enumerate(arrivals):
+        settled = _settle(tx, book, arrival, known.get(clean(arrival.id)), facts.get(_key(arrival), []), versions.get(place))
+        if settled is None:
+            fresh.append(place)
+            continue
+        results[place] = settled
+        # Two deliveries of one fact in one page: the rebuilt event absorbs the first only.
+        facts[_key(arrival)] = [held for held in facts.get(_key(arrival), []) if held.seq != settled.seq]
+    results |= _insert(tx, book, arrivals, fresh)
+    subjects.raise_versions(tx, book.source, list(_newer_versions(arrivals)))
+    return [results[place] for place in range(len(arrivals))]
+
+
+def _subject(arrival: Arrival) -> Subject:
+    subject = arrival.description.subject
+    return Subject(clean(subject.type), clean(subject.id)) if subject else Subject("", "")
+
+
+def _key(arrival: Arrival) -> str:
+    return clean(arrival.description.key)
+
+
+def _newer_versions(arrivals: Iterable[Arrival]) -> Iterable[tuple[Subject, int]]:
+    for arrival in arrivals:
+        if arrival.description.subject and arrival.description.version is not None:
+            yield _subject(arrival), arrival.description.version
+
+
+def _versions(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> dict[int, Held]:
+    """For the place of each rebuilt state event, the event that already accounts for its version."""
+    places, asked = [], []
+    for place, arrival in enumerate(arrivals):
+        if arrival.reconstructed and arrival.description.kind is Occurrence.STATE:
+            subject = _subject(arrival)
+            places.append(place)
+            asked.append((subject.type, subject.id, arrival.description.version or 0))
+    if not asked:
+        return {}
+    found = events.by_version(tx, book.source, book.subscribed, asked)
+    return {places[n]: held for n, held in found.items()}
+
+
+def _settle(
+    tx: Tx, book: Book, arrival: Arrival, same: Held | None, holders: Sequence[Held], carrier: Held | None
+) -> Recorded | None:
+    """What an arrival is if it is not new."""
+    if arrival.reconstructed:
+        holder = same or carrier or (holders[0] if holders else None)
+        return Recorded(holder.seq, How.HELD) if holder else None
+    if same is None and book.repeats_by_bytes:
+        same = events.by_bytes(tx, book.source, clean(arrival.description.topic), digest(arrival.body))
+        if same is not None:
+            events.alias(tx, book.source, clean(arrival.id), same.seq)
+    if same is not None:
+        if arrival.origin is Origin.LIVE:
+            events.count_duplicate(tx, same.seq)
+        return Recorded(same.seq, How.DUPLICATE)
+    rebuilt = next((held for held in holders if held.reconstructed and not held.absorbed), None)
+    return _absorb(tx, book, arrival, rebuilt) if rebuilt else None
+
+
+def _absorb(tx: Tx, book: Book, arrival: Arrival, rebuilt: Held) -> Recorded:
+    """Let a rebuilt event absorb the real delivery of its fact (DESIGN 3, "Identity")."""
+    if rebuilt.state in (EventState.HANDLED, EventState.SUPERSEDED, EventState.IGNORED):
+        events.alias(tx, book.source, clean(arrival.id), rebuilt.seq)
+        events.change(tx, rebuilt.seq, absorbed=1)
+        return Recorded(rebuilt.seq, How.ABSORBED)
+    values = _contents(arrival) | {"absorbed": 1, "reconstructed": 0}
+    if rebuilt.state is EventState.HELD and arrival.origin is Origin.LIVE:
+        values |= {"origin": Origin.LIVE, "state": EventState.WAITING, "next_at": tx.now}
+    elif rebuilt.state is EventState.DEAD:
+        values |= {"state": book.state, "next_at": tx.now, "attempts": 0, "error": ""}
+        gaps.close(tx, book.source, GapKind.DEAD, _own_id(tx, rebuilt.seq), "the provider delivered the real event")
+    # An attempt may have been made with the first id: it stays the idempotency key, the new one becomes an alias.
+    events.alias(tx, book.source, clean(arrival.id), rebuilt.seq)
+    events.change(tx, rebuilt.seq, **values)
+    return Recorded(rebuilt.seq, How.REPLACED)
+
+
+def _own_id(tx: Tx, seq: int) -> str:
+    row = events.get(tx, seq)
+    return str(row.id) if row else ""
+
+
+def digest(body: bytes) -> bytes:
+    """The SHA-256 by which equal bytes are recognised."""
+    return hashlib.sha256(body).digest()
+
+
+def _contents(arrival: Arrival) -> dict[str, Any]:
+    described = arrival.description
+    return {
+        "version": described.version,
+        "carried": arrival.carried,
+        "api_version": clean(described.api_version),
+        "headers": msgspec.json.encode({clean(name): clean(value) for name, value in arrival.headers.items()}),
+        "body": arrival.body,
+        "body_hash": digest(arrival.body),
+    }
+
+
+def _row(tx: Tx, book: Book, arrival: Arrival) -> dict[str, Any]:
+    described, subject = arrival.description, _subject(arrival)
+    waits = book.state is EventState.WAITING
+    return _contents(arrival) | {
+        "source": book.source,
+        "id": clean(arrival.id),
+        "topic": clean(described.topic),
+        "subject_type": subject.type,
+        "subject_id": subject.id,
+        "kind": described.kind,
+        "fact": _key(arrival),
+        "position": micros(described.occurred_at or tx.now),
+        "occurred_at": described.occurred_at,
+        "recorded_at": tx.now,
+        "origin": arrival.origin,
+        "reconstructed": int(arrival.reconstructed),
+        "run_id": book.run_id,
+        "stream": book.stream,
+        "state": book.state,
+        "next_at": tx.now if waits else None,
+        "handled_at": tx.now if book.state is EventState.HANDLED else None,
+    }
+
+
+def _insert(tx: Tx, book: Book, arrivals: Sequence[Arrival], places: Sequence[int]) -> dict[int, Recorded]:
+    """Insert what is new; an id that comes twice in one page is entered once."""
+    added = events.add(tx, list({clean(arrivals[place].id): _row(tx, book, arrivals[place]) for place in places}.values()))
+    results: dict[int, Recorded] = {}
+    for place in places:
+        id_ = clean(arrivals[place].id)
+        if id_ in added:
+            results[place] = Recorded(added.pop(id_), How.NEW)
+        else:
+            results[place] = Recorded(events.by_id(tx, book.source, [id_])[id_].seq, How.DUPLICATE)
+    return results

@@ -1,0 +1,146 @@
+"""A page against the record: asks the ledger what it lacks, the app what it handled, and says what that means.
+
+Reads only. What it finds is written by `reconcile.reading`, in one commit with the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+
+from reconcile import diff
+from reconcile.connector import StreamFacts, StreamKind
+from reconcile.diff import Asked, Findings, Floor, Holder, Questions, Rebuild, Standing
+from reconcile.ledger import events
+from reconcile.ledger.events import Held, Lacking
+from reconcile.ledger.ledger import Tx
+from reconcile.model import EventState, Item, LoggedEvent, Occurrence, Snapshot, Subject, Window
+
+#: What the app's own record says it handled, of the keys it is asked for.
+Elsewhere = Callable[[Collection[str]], Set[str]]
+
+_STANDING = {
+    EventState.HELD: Standing.OPEN,
+    EventState.WAITING: Standing.OPEN,
+    EventState.CLAIMED: Standing.OPEN,
+    EventState.DEAD: Standing.GAP,
+    EventState.SUPERSEDED: Standing.SUPERSEDED,
+    EventState.HANDLED: Standing.DONE,
+    EventState.IGNORED: Standing.DONE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What pages are judged by: the source, its subscribed topics, and from when on each of them counts.
+
+    `floors` has every topic that a list of this stream can prove; `floor` answers for a log's topics, wildcards
+    included. Both are microseconds.
+    """
+
+    source: str
+    stream: StreamFacts
+    topics: frozenset[str]
+    floors: Mapping[str, int]
+    floor: Floor
+    rebuild: Rebuild
+    elsewhere: Elsewhere | None = None
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What a page came to: findings, and the counts of items that need no row. `behind` have a newer version here."""
+
+    listed: int
+    filtered: int
+    already_handled: int
+    findings: Findings = field(default_factory=Findings)
+    behind: list[tuple[Subject, int]] = field(default_factory=list)
+
+    def quiet(self) -> bool:
+        """Whether there is nothing to write about it."""
+        found = self.findings
+        return not (found.missing or found.imported or found.held or found.gaps or self.behind)
+
+
+def judge(tx: Tx, scope: Scope, items: Sequence[Item], window: Window, seen: set[tuple[str, int]]) -> Judgement:
+    """Judge one page of `window`; `seen` is what the window listed before, and grows."""
+    if scope.stream.kind is StreamKind.LOG:
+        logged = [item for item in items if isinstance(item, LoggedEvent)]
+        asked = diff.ask_log(logged, window, seen, scope.floor)
+        findings, behind = _judge_log(tx, scope, asked), []
+    else:
+        snapshots = [item for item in items if isinstance(item, Snapshot)]
+        asked = diff.ask_snapshots(snapshots, window, seen, scope.rebuild, scope.floors)
+        findings, behind = _judge_snapshots(tx, scope, asked)
+    odd = sum(1 for standing in findings.classes().values() if standing is not Standing.DONE)
+    _forget_done(findings)
+    return Judgement(len(items), asked.filtered, asked.judged - odd, findings, behind)
+
+
+def _forget_done(findings: Findings) -> None:
+    """An item another thread finished between two questions is simply done."""
+    findings.held = [(place, holder) for place, holder in findings.held if holder.standing is not Standing.DONE]
+
+
+def _judge_log(tx: Tx, scope: Scope, asked: Questions) -> Findings:
+    ids = [item.id for _, item in asked.ids]
+    lacking = [asked.ids[n] for n in events.unfinished_ids(tx, scope.source, ids)] if ids else []
+    if not lacking:
+        return Findings()
+    known = events.by_id(tx, scope.source, [item.id for _, item in lacking])
+    holders = {id_: _holder(held) for id_, held in known.items()}
+    return diff.of_log(lacking, holders, _elsewhere(scope, [item.id for _, item in lacking if item.id not in holders]))
+
+
+def _judge_snapshots(tx: Tx, scope: Scope, asked: Questions) -> tuple[Findings, list[tuple[Subject, int]]]:
+    if not asked.seen:
+        return Findings(), []
+    answer = events.lacking(
+        tx,
+        scope.source,
+        scope.topics,
+        [one.candidate.key for one in asked.facts],
+        [_state(one) for one in asked.states],
+        [(item.subject.type, item.subject.id, item.version) for item in asked.seen],
+    )
+    behind = [(asked.seen[n].subject, asked.seen[n].version) for n in answer.behind]
+    lacking = _facts(tx, scope, asked.facts, answer) + _states(tx, scope, asked.states, answer)
+    keys = [one.candidate.key for one, holder in lacking if holder is None]
+    return diff.of_snapshots(scope.source, lacking, _elsewhere(scope, keys)), behind
+
+
+def _state(one: Asked) -> tuple[str, str, int]:
+    return one.candidate.subject.type, one.candidate.subject.id, one.candidate.version
+
+
+def _facts(tx: Tx, scope: Scope, asked: Sequence[Asked], answer: Lacking) -> list[tuple[Asked, Holder | None]]:
+    """The facts not done, and the repeatable ones even if done: a later occurrence of those cannot be told apart."""
+    places = set(answer.facts)
+    open_ = [one for n, one in enumerate(asked) if n in places or one.candidate.kind is Occurrence.REPEATED]
+    if not open_:
+        return []
+    holders = events.by_fact(tx, scope.source, [one.candidate.key for one in open_])
+    return [(one, _best(holders.get(one.candidate.key, ()))) for one in open_]
+
+
+def _states(tx: Tx, scope: Scope, asked: Sequence[Asked], answer: Lacking) -> list[tuple[Asked, Holder | None]]:
+    open_ = [asked[n] for n in answer.states]
+    if not open_:
+        return []
+    known = events.by_version(tx, scope.source, scope.topics, [_state(one) for one in open_])
+    return [(one, _holder(known[n]) if n in known else None) for n, one in enumerate(open_)]
+
+
+def _holder(held: Held) -> Holder:
+    return Holder(held.seq, _STANDING[held.state], held.reconstructed)
+
+
+def _best(holders: Sequence[Held]) -> Holder | None:
+    """The holder that speaks for a fact: one that is done, else the one nearest to it; rebuilt before live."""
+    found = [_holder(held) for held in holders]
+    return max(found, key=lambda holder: (holder.standing, holder.reconstructed), default=None)
+
+
+def _elsewhere(scope: Scope, keys: Sequence[str]) -> Set[str]:
+    return scope.elsewhere(keys) if scope.elsewhere is not None and keys else frozenset()

@@ -1,0 +1,43 @@
+"""An app's own table of handled events, asked with the operator's query. Not a ledger: only ever read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Set
+from functools import lru_cache
+
+from sqlalchemy import Engine, bindparam, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from reconcile.errors import ConfigError
+from reconcile.ledger.rowset import chunks
+
+#: Under the bound-parameter limits of every engine people keep such tables in.
+_KEYS_PER_QUERY = 500
+
+
+@lru_cache(maxsize=16)
+def _engine(url: str) -> Engine:
+    if url.startswith("postgresql://"):
+        url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
+    return create_engine(url, pool_pre_ping=True)
+
+
+def of_query(source: str, url: str, query: str) -> Callable[[Collection[str]], Set[str]]:
+    """A function from keys to those that `query` finds; its first column holds them. Raises `ConfigError`."""
+    statement = text(query).bindparams(bindparam("keys", expanding=True))
+
+    def handled(keys: Collection[str]) -> Set[str]:
+        found: set[str] = set()
+        try:
+            with _engine(url).connect() as connection:
+                for some in chunks(list(keys), _KEYS_PER_QUERY):
+                    found.update(str(row[0]) for row in connection.execute(statement, {"keys": some}))
+        except SQLAlchemyError as error:
+            # The driver's own text may quote the URL, so only its kind is shown.
+            raise ConfigError(
+                f"{source}: the query of `recorded:` failed ({type(error).__name__}); without its answer nothing can "
+                "be called missed, so nothing was recorded. Run `reconcile check`"
+            ) from None
+        return found & set(keys)
+
+    return handled

@@ -1,0 +1,218 @@
+"""What a run asks of a source: per stream the stretch to prove, what of it is left to read, and what nobody can tell.
+
+Pure: coverage, horizons, provider time and the provider's greeting come in, windows go out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from reconcile.connector import Facts, FilterBy, StreamFacts, StreamKind, StreamRef
+from reconcile.ledger.coverage import Covered
+from reconcile.model import Window, iso, micros
+from reconcile.topics import Topics
+from reconcile.windows import clip, final_part, holes, merge
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is asked of a whole source. `now` is provider time; `settle` and `overlap` as configured.
+
+    `horizons` has every configured topic, wildcards as they are written. `limits` is how far back a stream
+    can be read at all with these credentials.
+    """
+
+    topics: Topics
+    horizons: Mapping[str, datetime]
+    now: datetime
+    settle: timedelta
+    overlap: timedelta
+    since: datetime | None = None
+    until: datetime | None = None
+    recheck: bool = False
+    streams: tuple[str, ...] | None = None
+    account: str = ""
+    limits: Mapping[str, datetime] | None = None
+
+    @property
+    def start(self) -> datetime:
+        """The earliest instant anything is asked about."""
+        return self.since if self.since is not None else min(self.horizons.values(), default=self.now)
+
+    @property
+    def end(self) -> datetime:
+        """The latest: what happened since may not be listed yet."""
+        settled = self.now - self.settle
+        return max(self.start, min(self.until, settled) if self.until is not None else settled)
+
+    def floor(self, topic: str) -> int | None:
+        """From when on facts of a topic count, microseconds: min(horizon, since). None if it is not subscribed."""
+        pattern = self.topics.pattern(topic)
+        if pattern is None or pattern not in self.horizons:
+            return None
+        horizon = self.horizons[pattern]
+        return micros(horizon if self.since is None else min(horizon, self.since))
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """A stretch that a stream cannot speak for. `proven`: what can be read of it is read all the same."""
+
+    window: Window
+    reason: str
+    proven: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """One stream of a run. `need` is what is left to read of `asked`; `floors` what each topic is judged from.
+
+    `elsewhere` is what another plane has proven of it already.
+    """
+
+    ref: StreamRef
+    facts: StreamFacts
+    fingerprint: str
+    asked: Window
+    need: tuple[Window, ...]
+    floors: Mapping[str, int]
+    beyond: tuple[Beyond, ...] = ()
+    elsewhere: tuple[Window, ...] = ()
+
+
+CoverageOf = Callable[[StreamRef, str], Sequence[Covered]]
+
+
+def fingerprint(account: str, ref: StreamRef, facts: StreamFacts) -> str:
+    """The question that coverage answers: (account, stream, filter). Another question starts anew (C12)."""
+    asked = "\n".join((account, ref.account, ref.name, facts.filter_by, facts.resource))
+    return hashlib.sha256(asked.encode()).hexdigest()[:16]
+
+
+def plan(facts: Facts, ask: Ask, accounts: Iterable[str], coverage_of: CoverageOf) -> list[StreamPlan]:
+    """The plan of every stream that the source's topics need, or that it names."""
+    plans: list[StreamPlan] = []
+    wanted = [stream for stream in facts.streams if _wanted(stream, facts, ask)]
+    log = next((stream for stream in wanted if stream.kind is StreamKind.LOG), None)
+    for account in accounts:
+        log_covered: list[Window] = []
+        for stream in sorted(wanted, key=lambda one: one.kind is StreamKind.LIST):
+            ref = StreamRef(stream.name, account)
+            made = _plan_stream(facts, ask, ref, stream, log, log_covered, coverage_of)
+            if stream.kind is StreamKind.LOG:
+                covered = coverage_of(ref, made.fingerprint)
+                log_covered = _proven(covered, made.floors, ask.overlap, log=True)
+            if stream.kind is StreamKind.LOG or log is None or made.need or made.beyond:
+                plans.append(made)
+    return plans
+
+
+def _wanted(stream: StreamFacts, facts: Facts, ask: Ask) -> bool:
+    if ask.streams is not None:
+        return stream.name in ask.streams
+    return stream.kind is StreamKind.LOG or bool(_topics_of(facts, stream, ask.topics))
+
+
+def _topics_of(facts: Facts, stream: StreamFacts, topics: Topics) -> list[str]:
+    return [topic.name for topic in facts.topics if topic.stream == stream.name and topic.name in topics]
+
+
+def _floors(facts: Facts, stream: StreamFacts, ask: Ask) -> dict[str, int]:
+    names = list(ask.topics) if stream.kind is StreamKind.LOG else _topics_of(facts, stream, ask.topics)
+    floors = {name: ask.floor(name) for name in names}
+    return {name: floor for name, floor in floors.items() if floor is not None}
+
+
+def _plan_stream(
+    facts: Facts,
+    ask: Ask,
+    ref: StreamRef,
+    stream: StreamFacts,
+    log: StreamFacts | None,
+    log_covered: Sequence[Window],
+    coverage_of: CoverageOf,
+) -> StreamPlan:
+    floors = _floors(facts, stream, ask)
+    print_ = fingerprint(ask.account, ref, stream)
+    edge = _edge(ask, stream)
+    if stream.kind is StreamKind.LIST and log is not None:
+        asked = _clamp(Window(ask.start, ask.end), to=_edge(ask, log))
+    else:
+        asked = Window(ask.start, ask.end)
+    readable = Window(min(max(asked.start, edge), asked.end), asked.end) if edge else asked
+    proven = [] if ask.recheck else _proven(
+        coverage_of(ref, print_), floors, ask.overlap, log=stream.kind is StreamKind.LOG
+    )
+    need = [part for hole in holes(readable, proven) for part in holes(hole, log_covered)]
+    beyond = _beyond(facts, ask, stream, Window(asked.start, readable.start), [*proven, *log_covered])
+    if stream.filter_by is FilterBy.CREATED:
+        reason = f"{ref} can be listed by creation only: what happened in this time to older objects is not proven"
+        beyond += [Beyond(part, reason, proven=True) for part in holes(asked, log_covered)]
+    return StreamPlan(ref, stream, print_, readable, tuple(merge(need)), floors, tuple(beyond), tuple(log_covered))
+
+
+def _edge(ask: Ask, stream: StreamFacts) -> datetime | None:
+    """The earliest instant a stream can be read from, None if it goes back for ever."""
+    edges = [] if stream.retention is None else [ask.now - stream.retention]
+    if ask.limits and stream.name in ask.limits:
+        edges.append(ask.limits[stream.name])
+    return max(edges, default=None)
+
+
+def _clamp(window: Window, to: datetime | None) -> Window:
+    """The part of a list's stretch that the log no longer remembers: nothing if it remembers for ever."""
+    end = window.start if to is None else max(window.start, min(window.end, to))
+    return Window(window.start, end)
+
+
+def _beyond(
+    facts: Facts, ask: Ask, stream: StreamFacts, lost: Window, proven: Sequence[Window]
+) -> list[Beyond]:
+    """What is older than a stream remembers, as far as no other plane speaks for it. Never clamped silently (C11)."""
+    if lost.seconds <= 0:
+        return []
+    if stream.kind is StreamKind.LOG:
+        unlisted = [name for name in ask.topics if not _listed(facts, name)]
+        if not unlisted:
+            return []
+        who = f"for {', '.join(unlisted)} no list goes back further"
+    else:
+        who = "no other list shows it"
+    parts = holes(lost, clip(proven, lost))
+    return [
+        Beyond(part, f"{stream.name} cannot be read before {iso(lost.end)}, and {who}") for part in parts
+    ]
+
+
+def _listed(facts: Facts, name: str) -> bool:
+    """Whether a list can prove facts of a topic; a wildcard is only listed if all it may mean is."""
+    if name.endswith("*"):
+        return False
+    topic = facts.topic(name)
+    return bool(topic.stream) and not topic.unrebuildable
+
+
+def _proven(covered: Iterable[Covered], floors: Mapping[str, int], overlap: timedelta, *, log: bool) -> list[Window]:
+    """What needs no further reading: judged for all these topics from these times on, and read late enough."""
+    finals = (final_part(one.window, one.read_at, overlap) for one in covered if satisfies(one, floors, log=log))
+    return merge(window for window in finals if window is not None)
+
+
+def satisfies(covered: Covered, floors: Mapping[str, int], *, log: bool) -> bool:
+    """Whether a covered window was judged for every topic of `floors`, from as early on.
+
+    An entry of a log happens in its own window, so what was judged from before the window on is judged in full;
+    a list shows facts older than its window, so there the floors themselves are compared.
+    """
+    start = micros(covered.window.start) if log else None
+    for topic, floor in floors.items():
+        judged = covered.floors.get(topic)
+        if judged is None:
+            return False
+        asked = floor if start is None else max(floor, start)
+        if judged > asked:
+            return False
+    return True

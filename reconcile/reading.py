@@ -1,0 +1,139 @@
+"""Reading one stream: its windows, page by page, each page committed with what it found.
+
+A window enters coverage in the same commit as its last page. Kill the process anywhere: what was committed
+stays, and the next run reads the open windows again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconcile import failpoints
+from reconcile.clock import Stop
+from reconcile.connector import FilterBy, ListsItems, Page, StreamFacts, StreamRef
+from reconcile.errors import LedgerError
+from reconcile.http import ProviderClient
+from reconcile.judge import Scope, judge
+from reconcile.ledger import Ledger
+from reconcile.listing import ahead, guarded
+from reconcile.planner import Planner
+from reconcile.progress import Progress
+from reconcile.recall import Recall, absent, recall
+from reconcile.record import OpenWindow, Recorder
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Everything reading one stream needs. `now` is provider time; `threads` 0 reads in the calling thread only."""
+
+    ledger: Ledger
+    connector: ListsItems
+    client: ProviderClient
+    ref: StreamRef
+    facts: StreamFacts
+    scope: Scope
+    recorder: Recorder
+    now: Callable[[], datetime]
+    stop: Stop
+    progress: Progress
+    threads: int
+
+
+class _TooDense(Exception):  # noqa: N818 - a signal between two functions here, never an error of ours
+    """The window has far more pages than planned and can be cut."""
+
+
+def read(reader: Reader, planner: Planner, resumed: Sequence[OpenWindow]) -> None:
+    """Read every window of `planner`, and first those `resumed`; raises the first error once all threads stopped."""
+    todo = list(resumed)
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        while not failed and not reader.stop.is_set():
+            opened = todo.pop() if todo else _open(reader, planner)
+            if opened is None:
+                return
+            try:
+                _read_window(reader, planner, opened)
+            except _TooDense:
+                reader.recorder.leave(opened)
+            except BaseException as error:  # noqa: BLE001 - every thread stops, then the first error is raised
+                failed.append(error)
+                _leave(reader, opened)
+
+    if reader.threads <= 1:
+        work()
+    else:
+        with ThreadPoolExecutor(reader.threads, thread_name_prefix=f"{reader.scope.source}/{reader.ref}") as pool:
+            for _ in range(reader.threads):
+                pool.submit(work)
+    if failed:
+        raise failed[0]
+    reader.stop.check()
+
+
+def _leave(reader: Reader, opened: OpenWindow) -> None:
+    """Keep what was counted, unless the ledger or the lease itself is what failed."""
+    with contextlib.suppress(LedgerError):
+        reader.recorder.leave(opened)
+
+
+def _open(reader: Reader, planner: Planner) -> OpenWindow | None:
+    window = planner.next()
+    if window is None:
+        return None
+    failpoints.reach("window.opened")
+    return OpenWindow(window, reader.now())
+
+
+def _read_window(reader: Reader, planner: Planner, opened: OpenWindow) -> None:
+    where = f"{reader.scope.source} {reader.ref} {opened.window}"
+    pages = reader.connector.pages(
+        reader.client, reader.ref, opened.window, sorted(reader.scope.topics), opened.cursor
+    )
+    listed = guarded(iter(pages), where)
+    for page in ahead(listed) if reader.threads else listed:
+        failpoints.reach("page.fetched")
+        reader.stop.check()
+        _take_page(reader, opened, page)
+        if page.next is not None and opened.pages >= planner.most_pages and planner.cut(opened.window):
+            raise _TooDense
+    planner.note(opened.window, opened.items)
+    reader.progress.window((reader.scope.source, str(reader.ref)), opened.window.seconds)
+
+
+def _take_page(reader: Reader, opened: OpenWindow, page: Page) -> None:
+    with reader.ledger.read() as tx:
+        judged = judge(tx, reader.scope, page.items, opened.window, opened.seen)
+    opened.pages += 1
+    opened.items += len(page.items)
+    last = page.next is None
+    recalled = _recall(reader, opened) if last else None
+    failpoints.reach("page.before_commit")
+    if last:
+        failpoints.reach("window.before_cover")
+    reader.recorder.page(opened, judged, page.next, recalled)
+    failpoints.reach("page.committed")
+    if last:
+        failpoints.reach("window.covered")
+    missing = len(judged.findings.missing)
+    reader.progress.page((reader.scope.source, str(reader.ref)), judged.listed, missing)
+
+
+def _recall(reader: Reader, opened: OpenWindow) -> Recall:
+    """Only a list by last change can be held against what we know: other filters do not look at versions."""
+    if reader.facts.filter_by is not FilterBy.UPDATED:
+        return Recall()
+    listed = {id_ for id_, _ in opened.seen}
+    lacking = absent(reader.ledger, reader.scope.source, reader.facts.resource, opened.window, listed)
+    return recall(reader.connector, reader.client, reader.ref, reader.facts.resource, lacking, reader.stop)
+
+
+def resumable(facts: StreamFacts) -> bool:
+    """Whether an open window can go on from its cursor: the recall check needs everything the window listed."""
+    return facts.resumable and facts.filter_by is not FilterBy.UPDATED
+

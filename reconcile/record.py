@@ -1,0 +1,277 @@
+"""Writing down what a page came to: events, gaps, counts and coverage, in one commit; or, in a dry run, only counting."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from reconcile import inbox
+from reconcile.diff import GapFound, Standing
+from reconcile.inbox import Book, How
+from reconcile.judge import Judgement
+from reconcile.ledger import Ledger, coverage, findings, gaps, leases, streams, subjects
+from reconcile.ledger.coverage import Checkpoint, Covered
+from reconcile.ledger.findings import Finding
+from reconcile.ledger.leases import Lease
+from reconcile.ledger.ledger import Tx
+from reconcile.model import Arrival, EventState, GapKind, Occurrence, Origin, Subject, Window
+from reconcile.recall import Recall
+
+
+@dataclass(slots=True)
+class Counts:
+    """Listed items by class, as far as no row needs to be kept of them; and what was recorded beside."""
+
+    listed: int = 0
+    already_handled: int = 0
+    superseded: int = 0
+    filtered: int = 0
+    events: int = 0
+    unlisted_gaps: int = 0
+    gap: int = 0
+    backfilled: int = 0
+    pending: int = 0
+
+    def add(self, judged: Judgement) -> None:
+        """Count a page's items that need no row."""
+        self.listed += judged.listed
+        self.already_handled += judged.already_handled
+        self.filtered += judged.filtered
+
+
+@dataclass(slots=True)
+class OpenWindow:
+    """A window being read. `seen` is every item it listed, `cursor` where an earlier run left off.
+
+    `read_at` is provider time when its listing began; `counts` are not written yet.
+    """
+
+    window: Window
+    read_at: datetime
+    cursor: str | None = None
+    pages: int = 0
+    items: int = 0
+    seen: set[tuple[str, int]] = field(default_factory=set)
+    counts: Counts = field(default_factory=Counts)
+
+
+class Recorder(Protocol):
+    """Takes what pages came to. Called from every thread of a stream."""
+
+    def page(self, opened: OpenWindow, judged: Judgement, cursor: str | None, recalled: Recall | None) -> None:
+        """Write one page down; `recalled` is set with a window's last page and decides whether it is covered."""
+        ...
+
+    def leave(self, opened: OpenWindow) -> None:
+        """A window is left before its end: keep what was counted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamKey:
+    """What coverage is kept by."""
+
+    source: str
+    stream: str
+    fingerprint: str
+
+
+@dataclass(slots=True)
+class DryRecorder:
+    """Counts what would be, and writes nothing."""
+
+    counts: Counts = field(default_factory=Counts)
+    covered: list[Covered] = field(default_factory=list)
+    floors: Mapping[str, int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def page(self, opened: OpenWindow, judged: Judgement, cursor: str | None, recalled: Recall | None) -> None:
+        """Count one page."""
+        del cursor
+        with self._lock:
+            self.counts.add(judged)
+            self.counts.events += len(judged.findings.missing)
+            for standing in judged.findings.classes().values():
+                self._count(standing)
+            if recalled is not None:
+                self.counts.unlisted_gaps += len(recalled.deleted) + len(recalled.unlisted)
+                if recalled.complete:
+                    self.covered.append(Covered(opened.window, opened.read_at, dict(self.floors)))
+
+    def leave(self, opened: OpenWindow) -> None:
+        """Nothing is kept of a dry run."""
+
+    def _count(self, standing: Standing) -> None:
+        if standing is Standing.GAP:
+            self.counts.gap += 1
+        elif standing is Standing.MISSING:
+            self.counts.backfilled += 1
+        elif standing is Standing.OPEN:
+            self.counts.pending += 1
+        elif standing is Standing.SUPERSEDED:
+            self.counts.superseded += 1
+
+
+@dataclass(slots=True)
+class LedgerRecorder:
+    """Writes pages to the ledger under the source's lease. `detect_only`: what is missing becomes a gap, not an event.
+
+    `book` says in which state missed events are entered: held, or (a baseline) handled.
+    """
+
+    ledger: Ledger
+    lease: Lease
+    key: StreamKey
+    book: Book
+    floors: Mapping[str, int]
+    overlap: timedelta
+    resumable: bool
+    detect_only: bool
+    ordinals: itertools.count[int] = field(default_factory=itertools.count)
+
+    def page(self, opened: OpenWindow, judged: Judgement, cursor: str | None, recalled: Recall | None) -> None:
+        """One commit: the fence, what was found, the counts, and the checkpoint or the coverage."""
+        opened.counts.add(judged)
+        if judged.quiet() and recalled is None and not self.resumable:
+            return
+        with self.ledger.write() as tx:
+            leases.check(tx, self.lease)
+            self._found(tx, opened, judged)
+            if recalled is not None:
+                self._finish(tx, opened, recalled)
+            elif self.resumable and cursor is not None:
+                coverage.save_checkpoint(tx, self._checkpoint(opened, cursor))
+            self._count(tx, opened)
+        opened.counts = Counts()
+
+    def leave(self, opened: OpenWindow) -> None:
+        """Keep the counts of a window that was left; its pages are committed, its coverage is not."""
+        with self.ledger.write() as tx:
+            leases.check(tx, self.lease)
+            self._count(tx, opened)
+        opened.counts = Counts()
+
+    def _count(self, tx: Tx, opened: OpenWindow) -> None:
+        counts = opened.counts
+        streams.add_counts(
+            tx,
+            self.book.run_id,
+            self.key.source,
+            self.key.stream,
+            listed=counts.listed,
+            already_handled=counts.already_handled,
+            superseded=counts.superseded,
+            filtered=counts.filtered,
+            events=counts.events,
+            unlisted_gaps=counts.unlisted_gaps,
+        )
+
+    def _found(self, tx: Tx, opened: OpenWindow, judged: Judgement) -> None:
+        found = judged.findings
+        names: dict[int, str] = {place: str(next(self.ordinals)) for place in sorted(found.classes())}
+        rows: list[Finding] = [self._finding(names[place], seq=holder.seq) for place, holder in found.held]
+        self._import(tx, [arrival for _, arrival in found.imported])
+        if self.detect_only:
+            behind = {subject for subject, _ in judged.behind}
+            missing = [_missing(place, arrival, behind) for place, arrival in found.missing]
+        else:
+            missing = []
+            rows += self._record(tx, opened, found.missing, names)
+        rows += [self._gap(tx, names[gap.place], gap) for gap in (*found.gaps, *missing)]
+        findings.add(tx, rows)
+        subjects.raise_versions(tx, self.key.source, judged.behind)
+
+    def _record(
+        self, tx: Tx, opened: OpenWindow, missing: Sequence[tuple[int, Arrival]], names: Mapping[int, str]
+    ) -> Iterable[Finding]:
+        if not missing:
+            return []
+        arrivals = [arrival for _, arrival in missing]
+        if self.book.state is EventState.HANDLED:
+            arrivals = [replace(arrival, origin=Origin.BASELINE) for arrival in arrivals]
+        results = inbox.record(tx, self.book, arrivals)
+        opened.counts.events += sum(1 for one in results if one.how is How.NEW)
+        return [
+            self._finding(names[place], seq=one.seq, recorded=one.how is How.NEW)
+            for (place, _), one in zip(missing, results, strict=True)
+        ]
+
+    def _import(self, tx: Tx, arrivals: Sequence[Arrival]) -> None:
+        """What the app says it handled is entered as handled, without the body: the app has it."""
+        if arrivals:
+            book = replace(self.book, state=EventState.HANDLED)
+            inbox.record(tx, book, [replace(one, origin=Origin.IMPORTED, body=b"") for one in arrivals])
+
+    def _finding(self, item: str, *, seq: int | None = None, gap_id: int | None = None, recorded: bool = False) -> Finding:
+        return Finding(self.book.run_id, self.key.source, self.key.stream, item, seq, gap_id, recorded)
+
+    def _gap(self, tx: Tx, item: str, gap: GapFound) -> Finding:
+        gap_id = gaps.open_(
+            tx,
+            source=self.key.source,
+            kind=gap.kind,
+            key=gap.key,
+            stream=self.key.stream,
+            subject=gap.subject,
+            topic=gap.topic,
+            reason=gap.reason,
+            run_id=self.book.run_id,
+        )
+        return self._finding(item, gap_id=gap_id)
+
+    def _checkpoint(self, opened: OpenWindow, cursor: str) -> Checkpoint:
+        return Checkpoint(
+            source=self.key.source,
+            stream=self.key.stream,
+            fingerprint=self.key.fingerprint,
+            window=opened.window,
+            read_at=opened.read_at,
+            floors=dict(self.floors),
+            cursor=cursor,
+            pages=opened.pages,
+            items=opened.items,
+        )
+
+    def _finish(self, tx: Tx, opened: OpenWindow, recalled: Recall) -> None:
+        key = self.key
+        subjects.raise_versions(tx, key.source, recalled.moved)
+        for subject in recalled.deleted:
+            subjects.mark_deleted(tx, key.source, subject, tx.now)
+            self._unlisted(tx, opened, subject, GapKind.DELETED, "the provider says that it is gone")
+        for subject in recalled.unlisted:
+            reason = "the provider has it unchanged, and its list lacks it"
+            self._unlisted(tx, opened, subject, GapKind.LISTING_INCOMPLETE, reason)
+        if recalled.unproven:
+            self._unlisted(tx, opened, None, GapKind.LISTING_INCOMPLETE, recalled.unproven)
+        if recalled.complete:
+            covered = Covered(opened.window, opened.read_at, dict(self.floors))
+            coverage.add(tx, key.source, key.stream, key.fingerprint, covered, self.book.run_id, overlap=self.overlap)
+        coverage.drop_checkpoint(tx, key.source, key.stream, key.fingerprint, opened.window)
+
+    def _unlisted(self, tx: Tx, opened: OpenWindow, subject: Subject | None, kind: GapKind, reason: str) -> None:
+        opened.counts.unlisted_gaps += 1
+        gaps.open_(
+            tx,
+            source=self.key.source,
+            kind=kind,
+            key=f"{self.key.stream} {subject or opened.window}",
+            stream=self.key.stream,
+            subject=subject,
+            reason=reason,
+            run_id=self.book.run_id,
+            start=opened.window.start,
+            end=opened.window.end,
+        )
+
+
+def _missing(place: int, arrival: Arrival, behind: Iterable[Subject]) -> GapFound:
+    """A missed event of a source that has no handler: nothing to run, so it is a gap."""
+    described = arrival.description
+    stale = described.kind is Occurrence.STATE and described.subject in behind
+    kind, reason = (GapKind.STALE, "a newer state was never recorded") if stale else (GapKind.MISSING, "never recorded")
+    key = described.key if arrival.reconstructed else arrival.id
+    return GapFound(place, kind, key, described.topic, described.subject, f"{reason}; the source has no handler")

@@ -1,0 +1,160 @@
+"""A run: its row, its jobs in order, and the report they end in. Nothing of ours leaves it as an exception."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points, version
+
+import msgspec
+
+from reconcile import failpoints
+from reconcile.context import Context, Options
+from reconcile.errors import ConfigError, LedgerError, ReconcileError, Stopped
+from reconcile.ledger import events, findings, gaps, runs, streams, targets
+from reconcile.ledger.ledger import Tx
+from reconcile.model import EventState
+from reconcile.report import GAPS_LISTED, GapReport, HandlerReport, RunReport, exit_code
+
+JOBS = "reconcile.jobs"
+#: The order of a run that names no job. Those not installed are passed over.
+ORDER = ("subscriptions", "backfill", "status-checks", "dispatch", "alerts")
+
+Job = Callable[[Context, Options, RunReport], int]
+
+
+def installed() -> dict[str, Job]:
+    """Every installed job by name, in the order of a run."""
+    found = {point.name: point for point in entry_points(group=JOBS)}
+    names = [name for name in ORDER if name in found] + sorted(set(found) - set(ORDER))
+    return {name: found[name].load() for name in names}
+
+
+def run(context: Context, names: Sequence[str], options: Options, command: str) -> RunReport:
+    """Run the jobs called `names`, all of them in order if none is named; the exit code is in the report."""
+    jobs = installed()
+    unknown = [name for name in names if name not in jobs]
+    if unknown:
+        raise ConfigError(f"no job is called {unknown[0]!r}; there are: {', '.join(jobs)}")
+    report = RunReport("", context.clock.now(), options.since, options.until, options.dry_run)
+    codes: list[int] = []
+    try:
+        _begin(context, options, command, report)
+        for name in names or list(jobs):
+            if not context.stop.is_set():
+                codes.append(_job(context, options, report, jobs[name]))
+    except LedgerError as error:
+        codes.append(_failed(report, error))
+    codes.append(_finish(context, options, report, codes))
+    return report
+
+
+def _begin(context: Context, options: Options, command: str, report: RunReport) -> None:
+    if options.dry_run:
+        report.run = context.run_id = "dry-run"
+        return
+    with context.ledger.write() as tx:
+        for crashed in runs.crashed(tx):
+            report.notes.append(
+                f"run {crashed.id} ended abnormally; what it committed stays, what it left open is read again"
+            )
+            runs.bury(tx, crashed.id)
+        started = runs.Start(
+            command=command,
+            since=options.since,
+            until=options.until,
+            code_version=version("reconcile"),
+            holder=context.holder,
+        )
+        report.run = context.run_id = runs.start(tx, started)
+
+
+def _job(context: Context, options: Options, report: RunReport, job: Job) -> int:
+    try:
+        return job(context, options, report)
+    except Stopped:
+        return context.stop.exit_code
+    except ReconcileError as error:
+        return _failed(report, error)
+    except Exception as error:  # noqa: BLE001 - a bug ends in the report too, with its place, and exits 1
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        report.errors.append(
+            f"a bug, please report it: {type(error).__name__} at {place.filename.rpartition('/')[2]}:{place.lineno}"
+        )
+        report.bug = error
+        return 1
+
+
+def _failed(report: RunReport, error: ReconcileError) -> int:
+    report.errors.append(str(error))
+    return error.exit_code
+
+
+def _finish(context: Context, options: Options, report: RunReport, codes: Sequence[int]) -> int:
+    """Count what is left, give the run its exit code, and keep the report."""
+    try:
+        with context.ledger.read() as tx:
+            if not options.dry_run:
+                _count_streams(tx, report)
+            left = _count_left(tx, context, options, report)
+        report.finished_at = context.clock.now()
+        stop = [context.stop.exit_code] if context.stop.is_set() else []
+        report.exit_code = exit_code([*codes, *stop, 3 if left else 0])
+        if not options.dry_run and report.run:
+            _keep(context, report)
+    except LedgerError as error:
+        report.finished_at = context.clock.now()
+        report.exit_code = exit_code([*codes, _failed(report, error)])
+    return report.exit_code
+
+
+def _keep(context: Context, report: RunReport) -> None:
+    failpoints.reach("run.before_finish")
+    with context.ledger.write() as tx:
+        findings.clear(tx, report.run)
+        runs.finish(tx, report.run, report.exit_code, msgspec.json.encode(report.as_json()))
+    failpoints.reach("run.finished")
+
+
+def _count_streams(tx: Tx, report: RunReport) -> None:
+    """Each listed item in exactly one class, judged by how things stand now that the run ends (C2)."""
+    plain = {(one.source, one.stream): one for one in streams.counts(tx, report.run)}
+    odd = findings.classes(tx, report.run)
+    for stream in report.streams:
+        key = (stream.source, stream.stream)
+        if key not in plain:
+            continue
+        counts, classes = plain[key], odd.get(key, {})
+        stream.listed = counts.listed
+        stream.filtered = counts.filtered
+        stream.gap = classes.get("gap", 0)
+        stream.backfilled = classes.get("backfilled", 0)
+        stream.pending = classes.get("pending", 0)
+        stream.superseded = counts.superseded + classes.get("superseded", 0)
+        stream.already_handled = counts.already_handled + classes.get("already_handled", 0)
+        stream.events = counts.events
+        stream.unlisted_gaps += counts.unlisted_gaps
+
+
+def _count_left(tx: Tx, context: Context, options: Options, report: RunReport) -> bool:
+    """Put the gaps and what waits for a handler into the report; whether anything is left at all."""
+    names = [source.name for source in context.sources(options)]
+    known = {handler.source: handler for handler in report.handlers}
+    for source in context.sources(options):
+        if source.handler is None:
+            continue
+        handler = known.get(source.name)
+        if handler is None:
+            handler = HandlerReport(source.name)
+            report.handlers.append(handler)
+        states = events.open_counts(tx, source.name)
+        handler.pending = states.get(EventState.WAITING, 0) + states.get(EventState.CLAIMED, 0)
+        handler.held = states.get(EventState.HELD, 0)
+        handler.paused = bool(targets.get(tx, source.name).paused)
+    report.gaps_total = sum(number for (name, _), number in gaps.count(tx).items() if name in names)
+    report.gaps = [
+        GapReport(gap.source, gap.kind, str(gap.subject or gap.key), gap.topic, gap.reason, gap.opened_at)
+        for gap in gaps.find(tx, sources=names, limit=GAPS_LISTED)
+    ]
+    waiting = any(one.pending or one.held or one.paused for one in report.handlers)
+    return bool(report.gaps_total) or waiting

@@ -1,0 +1,256 @@
+"""One stream of one source in one run: from its plan to its report, the valve included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reconcile import recorded, valve
+from reconcile.config import SourceConfig
+from reconcile.connector import Connector, Facts, ListsItems
+from reconcile.context import Context, Options
+from reconcile.diff import Rebuild
+from reconcile.errors import ReconcileError, Stopped
+from reconcile.http import ProviderClient
+from reconcile.inbox import Book
+from reconcile.judge import Scope
+from reconcile.ledger import coverage, events, gaps, leases, streams
+from reconcile.ledger.coverage import Covered
+from reconcile.ledger.leases import Lease
+from reconcile.model import EventState, GapKind, Window, iso
+from reconcile.plan import Ask, StreamPlan, satisfies
+from reconcile.planner import Planner
+from reconcile.reading import Reader, read, resumable
+from reconcile.record import DryRecorder, LedgerRecorder, OpenWindow, Recorder, StreamKey
+from reconcile.report import StreamReport
+from reconcile.connector import StreamKind
+from reconcile.windows import final_part, holes
+
+
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """What the streams of a source share in a run. `lease` is None in a dry run, which writes nothing."""
+
+    context: Context
+    options: Options
+    source: SourceConfig
+    connector: Connector
+    rebuild: Rebuild | None
+    client: ProviderClient
+    lease: Lease | None
+    ask: Ask
+    now: Callable[[], datetime]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A stream's report, with its exit codes and sentences for people."""
+
+    report: StreamReport
+    codes: list[int] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def failed(facts: Facts, source: SourceConfig, at: datetime, error: str) -> list[StreamReport]:
+    """Reports for a source that could not even be asked: nothing of it is covered."""
+    names = source.streams or tuple(stream.name for stream in facts.streams[:1])
+    return [StreamReport(source.name, name, at, at, error=error) for name in names]
+
+
+def work(shared: Streaming, planned: StreamPlan) -> Outcome:
+    """Read what the plan needs, note what nobody can tell, settle the valve, and report. Raises nothing of ours."""
+    name = str(planned.ref)
+    report = StreamReport(shared.source.name, name, planned.asked.start, planned.asked.end)
+    outcome = Outcome(report)
+    key = (shared.source.name, name)
+    shared.context.progress.begin(key, sum(window.seconds for window in planned.need))
+    recorder = _recorder(shared, planned)
+    planner = _planner(shared, planned)
+    try:
+        _say_beyond(shared, planned, outcome)
+        read(_reader(shared, planned, recorder), planner, _resumed(shared, planned, planner))
+    except Stopped:
+        outcome.codes.append(shared.context.stop.exit_code)
+        report.error = "stopped by a signal; run again to go on"
+    except ReconcileError as error:
+        outcome.codes.append(error.exit_code)
+        report.error = str(error)
+    _end(shared, planned, planner, recorder, outcome)
+    shared.context.progress.end(key, report.error)
+    return outcome
+
+
+def _recorder(shared: Streaming, planned: StreamPlan) -> Recorder:
+    if shared.lease is None:
+        return DryRecorder(floors=planned.floors)
+    baseline = shared.options.baseline
+    book = Book(
+        shared.source.name,
+        EventState.HANDLED if baseline else EventState.HELD,
+        subscribed=frozenset(planned.floors),
+        repeats_by_bytes=False,
+        run_id=shared.context.run_id,
+        stream=str(planned.ref),
+    )
+    return LedgerRecorder(
+        ledger=shared.context.ledger,
+        lease=shared.lease,
+        key=StreamKey(shared.source.name, str(planned.ref), planned.fingerprint),
+        book=book,
+        floors=planned.floors,
+        overlap=shared.ask.overlap,
+        resumable=resumable(planned.facts),
+        detect_only=shared.source.handler is None and not baseline,
+    )
+
+
+def _reader(shared: Streaming, planned: StreamPlan, recorder: Recorder) -> Reader:
+    assert isinstance(shared.connector, ListsItems)  # noqa: S101 - narrows for mypy; the job has asked
+    scope = Scope(
+        source=shared.source.name,
+        stream=planned.facts,
+        topics=frozenset(planned.floors),
+        floors=planned.floors,
+        floor=shared.ask.floor,
+        rebuild=shared.rebuild or _proves_nothing,
+        elsewhere=recorded.of(shared.source),
+    )
+    return Reader(
+        ledger=shared.context.ledger,
+        connector=shared.connector,
+        client=shared.client,
+        ref=planned.ref,
+        facts=planned.facts,
+        scope=scope,
+        recorder=recorder,
+        now=shared.now,
+        stop=shared.context.stop,
+        progress=shared.context.progress,
+        threads=min(shared.context.threads, planned.facts.parallel),
+    )
+
+
+def _proves_nothing(*_: object) -> Sequence[object]:
+    return ()
+
+
+def _planner(shared: Streaming, planned: StreamPlan) -> Planner:
+    with shared.context.ledger.read() as tx:
+        known = streams.get(tx, shared.source.name, str(planned.ref))
+    return Planner(
+        planned.need, page_size=planned.facts.page_size, step=planned.facts.resolution, density=known.density
+    )
+
+
+def _resumed(shared: Streaming, planned: StreamPlan, planner: Planner) -> list[OpenWindow]:
+    """The windows an earlier run left open, where its cursors still lead on; the planner need not hand them out."""
+    if shared.lease is None or shared.options.recheck or not resumable(planned.facts):
+        return []
+    with shared.context.ledger.read() as tx:
+        left = coverage.open_windows(tx, shared.source.name, str(planned.ref), planned.fingerprint)
+    usable = [
+        one for one in left
+        if satisfies(Covered(one.window, one.read_at, one.floors), planned.floors, log=_is_log(planned))
+        and not holes(one.window, planned.need)
+        and one.read_at - one.window.end >= shared.ask.settle
+    ]
+    planner.skip(one.window for one in usable)
+    return [
+        OpenWindow(one.window, one.read_at, one.cursor, one.pages, one.items) for one in usable
+    ]
+
+
+def _is_log(planned: StreamPlan) -> bool:
+    return planned.facts.kind is StreamKind.LOG
+
+
+def _say_beyond(shared: Streaming, planned: StreamPlan, outcome: Outcome) -> None:
+    """One `beyond_retention` gap for each stretch nobody can tell of any more."""
+    outcome.report.unlisted_gaps += len(planned.beyond)
+    if shared.lease is None:
+        return
+    for beyond in planned.beyond:
+        with shared.context.ledger.write() as tx:
+            leases.check(tx, shared.lease)
+            gaps.open_(
+                tx,
+                source=shared.source.name,
+                kind=GapKind.BEYOND_RETENTION,
+                key=str(planned.ref),
+                stream=str(planned.ref),
+                reason=f"{beyond.reason}; {beyond.window}",
+                run_id=shared.context.run_id,
+                start=beyond.window.start,
+                end=beyond.window.end,
+            )
+
+
+def _end(
+    shared: Streaming, planned: StreamPlan, planner: Planner, recorder: Recorder, outcome: Outcome
+) -> None:
+    """Say what is covered now, remember the density, and let the valve decide."""
+    report = outcome.report
+    covered = _covered(shared, planned, recorder)
+    unproven = any(not beyond.proven for beyond in planned.beyond)
+    report.covered = report.error is None and not unproven and not holes(planned.asked, [one.window for one in covered])
+    finals = [final_part(one.window, one.read_at, shared.ask.overlap) for one in covered]
+    provisional = holes(planned.asked, [window for window in finals if window is not None])
+    report.provisional_from = provisional[0].start if provisional else None
+    if isinstance(recorder, DryRecorder):
+        _count_dry(report, recorder)
+        return
+    try:
+        _settle(shared, planned, planner, outcome)
+    except ReconcileError as error:
+        outcome.codes.append(error.exit_code)
+        report.error = report.error or str(error)
+
+
+def _covered(shared: Streaming, planned: StreamPlan, recorder: Recorder) -> list[Covered]:
+    if isinstance(recorder, DryRecorder):
+        found = list(recorder.covered)
+    else:
+        found = []
+    with shared.context.ledger.read() as tx:
+        found += coverage.load(tx, shared.source.name, str(planned.ref), planned.fingerprint)
+    usable = [one for one in found if satisfies(one, planned.floors, log=_is_log(planned))]
+    return usable + [Covered(window, shared.ask.now + shared.ask.overlap, {}) for window in planned.elsewhere]
+
+
+def _settle(shared: Streaming, planned: StreamPlan, planner: Planner, outcome: Outcome) -> None:
+    assert shared.lease is not None  # noqa: S101 - narrows for mypy; a dry run has returned
+    name = str(planned.ref)
+    with shared.context.ledger.write() as tx:
+        leases.check(tx, shared.lease)
+        streams.save(tx, shared.source.name, name, density=planner.density, error=outcome.report.error or "")
+        gaps.close_listed(tx, shared.source.name, name, since=planned.asked.start)
+    if shared.options.baseline:
+        _pass_held(shared, name)
+        return
+    verdict = valve.settle(
+        shared.context.ledger, shared.lease, name, limit=shared.source.valve, force=shared.options.force
+    )
+    if verdict.reason:
+        outcome.codes.append(3)
+        outcome.notes.append(
+            f"{shared.source.name} {name}: the valve is closed: {verdict.reason}. Nothing of it was handled. If your "
+            f"service has handled these already: `reconcile baseline --since {iso(planned.asked.start)} --source "
+            f"{shared.source.name}`. If they were really missed: `reconcile run --force --source {shared.source.name}`."
+        )
+
+
+def _pass_held(shared: Streaming, name: str) -> None:
+    """A baseline takes what earlier runs held as handled, and trusts the stream from now on."""
+    assert shared.lease is not None  # noqa: S101 - narrows for mypy; a dry run has returned
+    with shared.context.ledger.write() as tx:
+        leases.check(tx, shared.lease)
+        events.release(tx, shared.source.name, name, to=EventState.HANDLED)
+        streams.set_valve(tx, shared.source.name, name, closed=False, trusted=True)
+
+
+def _count_dry(report: StreamReport, recorder: DryRecorder) -> None:
+    counts = recorder.counts
+    for name in ("listed", "gap", "backfilled", "pending", "superseded", "already_handled", "filtered", "events"):
+        setattr(report, name, getattr(counts, name))
+    report.unlisted_gaps += counts.unlisted_gaps

@@ -1,0 +1,26 @@
+"""The topics a source subscribes to, wildcards included. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+
+class Topics:
+    """A set of topic names in which `*` is every topic and `charge.*` every one below `charge.`."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = tuple(names)
+        self.exact = frozenset(name for name in self._names if not name.endswith("*"))
+        self._prefixes = tuple(name[:-1] for name in self._names if name.endswith("*"))
+
+    def __contains__(self, topic: object) -> bool:
+        return topic in self.exact or (isinstance(topic, str) and topic.startswith(self._prefixes))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def pattern(self, topic: str) -> str | None:
+        """The configured name that `topic` falls under, None if it is not subscribed: what its horizon is kept by."""
+        if topic in self.exact:
+            return topic
+        return next((f"{prefix}*" for prefix in self._prefixes if topic.startswith(prefix)), None)

@@ -1,0 +1,48 @@
+"""The valve: what a stream found is held until its run ends, then let go together, unless it is suspiciously much.
+
+A first contact, a wrong filter or an emptied ledger makes everything look missed; running a year of orders
+through a handler is worse than asking first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconcile import failpoints
+from reconcile.ledger import Ledger, events, streams
+from reconcile.ledger.leases import Lease, check
+
+#: From how many held events on "more than half of what was listed" closes the valve.
+RATIO_FROM = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a stream's held events. `reason` says why they are still held."""
+
+    released: int = 0
+    held: int = 0
+    reason: str = ""
+
+
+def settle(ledger: Ledger, lease: Lease, stream: str, *, limit: int, force: bool) -> Verdict:
+    """Release what `stream` holds, or say why not. Held events of crashed runs are counted too."""
+    failpoints.reach("valve.before_release")
+    with ledger.write() as tx:
+        check(tx, lease)
+        held, run_ids = events.held_of(tx, lease.source, stream)
+        state = streams.get(tx, lease.source, stream)
+        listed = streams.listed_by_runs(tx, lease.source, stream, run_ids)
+        reason = "" if force else _reason(held, listed, limit, trusted=state.trusted)
+        streams.set_valve(tx, lease.source, stream, closed=bool(reason), trusted=state.trusted or force)
+        released = 0 if reason else events.release(tx, lease.source, stream)
+    failpoints.reach("valve.released")
+    return Verdict(released=released, held=held if reason else 0, reason=reason)
+
+
+def _reason(held: int, listed: int, limit: int, *, trusted: bool) -> str:
+    if held > limit:
+        return f"{held} missed events are more than the valve lets through ({limit})"
+    if not trusted and held >= RATIO_FROM and held * 2 > listed:
+        return f"{held} of {listed} listed items look missed, which is more than half"
+    return ""
