@@ -1,5 +1,6 @@
 """`schedules.yaml` as frozen values."""
 
+from reconcile.config.load import load
 from reconcile.config.model import (
     AlertsConfig,
     Config,
@@ -12,6 +13,7 @@ from reconcile.config.model import (
     SourceConfig,
     WebhookConfig,
 )
+from reconcile.config.starter import starter
 
 __all__ = [
     "AlertsConfig",
@@ -24,4 +26,6 @@ __all__ = [
     "ScheduleConfig",
     "SourceConfig",
     "WebhookConfig",
+    "load",
+    "starter",
 ]

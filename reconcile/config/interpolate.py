@@ -21,7 +21,7 @@ class Substituted(str):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`text` after replacement, whether any of it came from the environment, and what could not be replaced."""
+    """`text` after replacement, whether the environment had part in it, and what could not be replaced."""
 
     text: str
     from_env: bool = False
@@ -29,7 +29,7 @@ class Result:
 
 
 def interpolate(text: str, env: Mapping[str, str]) -> Result:
-    """Replace every variable in `text`; `$${` is a literal `${`. A default stands in for unset and for empty."""
+    """Replace every variable in `text`; `$${` is a literal `${`. A default stands in for unset and empty."""
     pieces: list[str] = []
     problems: list[str] = []
     from_env, end = False, 0

@@ -28,7 +28,8 @@ from pydantic import (
 
 from reconcile.config import fields as kinds
 from reconcile.config.schedule import parse_cron
-from reconcile.config.urls import is_loopback, ledger_url, same_url, smtp_url, split_url
+from reconcile.config.urls import ledger_url, same_url, smtp_url, split_url
+from reconcile.http.origin import is_loopback
 
 SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _HANDLER = "must be module:attribute, a URL, or {url: https://…}"
@@ -74,9 +75,7 @@ class HttpHandler(_Frozen):
     @classmethod
     def _https_unless_allowed(cls, url: str, info: ValidationInfo) -> str:
         parts = split_url(url)
-        if parts.scheme == "http" and not (
-            info.data.get("allow_http", True) or is_loopback(parts.hostname or "")
-        ):
+        if parts.scheme == "http" and not (info.data.get("allow_http", True) or is_loopback(parts.hostname or "")):
             raise ValueError("must be https, or say {url: …, allow_http: true}")
         return url
 
@@ -137,9 +136,7 @@ class Tuning(_Frozen):
     overlap: kinds.DurationOrZero = timedelta(hours=1)
     valve: kinds.Count = 500
     timeout: kinds.Duration = timedelta(seconds=30)
-    retry: tuple[kinds.Duration, ...] = tuple(
-        timedelta(seconds=s) for s in (10, 60, 300, 1800, 3600, 10800, 86400)
-    )
+    retry: tuple[kinds.Duration, ...] = tuple(timedelta(seconds=s) for s in (10, 60, 300, 1800, 3600, 10800, 86400))
     http: HttpConfig = HttpConfig()
 
 
@@ -168,12 +165,7 @@ class SourceConfig(Tuning):
         cls, handler: PythonHandler | HttpHandler | None, info: ValidationInfo
     ) -> PythonHandler | HttpHandler | None:
         webhook = info.data.get("webhook")
-        if (
-            isinstance(handler, HttpHandler)
-            and webhook
-            and webhook.url
-            and same_url(handler.url, webhook.url)
-        ):
+        if isinstance(handler, HttpHandler) and webhook and webhook.url and same_url(handler.url, webhook.url):
             raise ValueError("must not be webhook.url: what we replay would come back to our own door")
         return handler
 
@@ -215,9 +207,7 @@ class ScheduleConfig(_Frozen):
     @model_validator(mode="after")
     def _one_rhythm(self) -> Self:
         if (self.every is None) == (self.cron is None):
-            raise ValueError(
-                "must have every or cron" if self.every is None else "must not have both every and cron"
-            )
+            raise ValueError("must have every or cron" if self.every is None else "must not have both every and cron")
         if self.ladder and self.job != "status-checks":
             raise kinds.problem_at("ladder", "is for the job status-checks only")
         if self.keep_payloads and self.job != "purge":

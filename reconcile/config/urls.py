@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
+
+from reconcile.http.origin import is_loopback
 
 _ADDRESS = re.compile(r"[^@\s<>,;:\"()\[\]\\]+@[^@\s<>,;:\"()\[\]\\]+")
 _LEDGERS = "must be sqlite:///file.db or postgresql://user:password@host/database"
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only be this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def split_url(url: str) -> SplitResult:
-    """The parts of an `http` or `https` URL. Raises `ValueError`, also if it carries a password or fragment."""
+    """The parts of an `http` or `https` URL. Raises `ValueError`, also for a password or fragment."""
     # urlsplit drops tabs and line breaks without a word, so they are looked for first
     if not url.isprintable() or " " in url or "\\" in url:
         raise ValueError("must be a URL without spaces, line breaks or backslashes")
@@ -86,12 +77,7 @@ def smtp_url(url: str) -> str:
         usable = parts.port != 0 and bool(parts.hostname)
     except ValueError:
         raise ValueError(example) from None
-    if (
-        not url.isprintable()
-        or parts.scheme not in {"smtp", "smtps"}
-        or not usable
-        or parts.path not in {"", "/"}
-    ):
+    if not url.isprintable() or parts.scheme not in {"smtp", "smtps"} or not usable or parts.path not in {"", "/"}:
         raise ValueError(example)
     if parts.query and (parts.query != "tls=off" or parts.scheme == "smtps"):
         raise ValueError("may end with ?tls=off after smtp://, and with nothing else")

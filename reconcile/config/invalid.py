@@ -1,0 +1,97 @@
+"""What pydantic found, said about the file: our words, the right line, the nearest known key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from reconcile.config import model
+from reconcile.config.errors import Problems
+from reconcile.config.node import Node
+
+_SAID = {
+    "string_type": "must be text; put it in quotes",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+}
+_SHOULD = re.compile(r"^\w+ should ")
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "defaults": model.Tuning,
+    "http": model.HttpConfig,
+    "webhook": model.WebhookConfig,
+    "handler": model.HttpHandler,
+    "recorded": model.RecordedQuery,
+    "alerts": model.AlertsConfig,
+    "schedules": model.ScheduleConfig,
+}
+
+
+def keys_of(kind: type[BaseModel]) -> tuple[str, ...]:
+    """The keys an operator may write for a model."""
+    return tuple(field.alias or name for name, field in kind.model_fields.items())
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """What to say of a key that is none."""
+    known = list(known)
+    near = get_close_matches(key, known, n=1)
+    if near:
+        return f"unknown key; did you mean {near[0]}?"
+    return f"unknown key; there are: {', '.join(known)}" if known else "unknown key"
+
+
+def message_of(error: ErrorDetails) -> str:
+    """What one error says, without the value."""
+    context = error.get("ctx", {})
+    if "reason" in context:
+        return str(context["reason"])
+    if error["type"] in {"value_error", "assertion_error"}:
+        return str(context["error"])
+    if context.get("min_length") == 1:
+        return "must not be empty"
+    if error["type"] in _SAID:
+        return _SAID[error["type"]].format(**context).replace("'", "")
+    return _SHOULD.sub("must ", error["msg"])
+
+
+def is_ours(error: ErrorDetails) -> bool:
+    """Whether the message is one of ours, which never holds any of the value."""
+    return error["type"] in {*_SAID, "missing", "extra_forbidden"}
+
+
+def report(found: ValidationError, root: Node, problems: Problems, known: Iterable[str] = ()) -> None:
+    """Every error of validating `root`, each at its own node. `known` are the keys `root` may have."""
+    for error in found.errors(include_url=False, include_input=False):
+        report_one(error, root, problems, known)
+
+
+def report_one(
+    error: ErrorDetails, root: Node, problems: Problems, known: Iterable[str] = (), message: str = ""
+) -> None:
+    """One error of validating `root`, said as `message` if given."""
+    loc = error["loc"]
+    node = root.find(loc)
+    if error["type"] == "missing":
+        problems.missing(node, loc[-1])
+    elif error["type"] == "extra_forbidden":
+        section = next((_SECTIONS[str(key)] for key in reversed(loc[:-1]) if key in _SECTIONS), None)
+        candidates = known if len(loc) == 1 else keys_of(section) if section else ()
+        problems.add(node, unknown_key(str(loc[-1]), candidates), at_key=True, show=False)
+    else:
+        place = error.get("ctx", {}).get("place")
+        node = node if place is None else node.find((place,))
+        shown = "_type" in error["type"] or not isinstance(node.value, dict | tuple)
+        problems.add(node, message or message_of(error), show=shown)
