@@ -1,0 +1,93 @@
+"""Stripe: the event log for 30 days, resource lists for what is older."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from connectors.stripe import account, lists, log, signature
+from connectors.stripe.delivery import describe, identify
+from connectors.stripe.facts import EVENTS, FACTS
+from connectors.stripe.rebuild import rebuild
+from connectors.stripe.settings import StripeSettings
+from reconcile.connector import Delivery, Facts, Greeting, Identity, Page, StreamRef, Subscription
+from reconcile.http import ProviderClient
+from reconcile.model import Candidate, Description, Event, Snapshot, Window
+
+__all__ = ["Stripe", "StripeSettings"]
+
+
+class Stripe:
+    """One account, or the connected accounts of a platform."""
+
+    facts: Facts = FACTS
+    Settings: ClassVar[type[BaseModel]] = StripeSettings
+
+    def __init__(self, settings: StripeSettings) -> None:
+        self._settings = settings
+        self._headers = {
+            "Authorization": f"Bearer {settings.api_key.get_secret_value()}",
+            "Stripe-Version": settings.api_version,
+            "Accept": "application/json",
+        }
+
+    def origin(self) -> str:
+        """Stripe has one."""
+        return "https://api.stripe.com"
+
+    def headers(self) -> Mapping[str, str]:
+        """The key and the pinned version; `Stripe-Account` is added by stream."""
+        return self._headers
+
+    def accounts(self) -> tuple[str, ...]:
+        """The configured connected accounts, else the key's own."""
+        return self._settings.accounts or ("",)
+
+    def greet(self, client: ProviderClient) -> Greeting:
+        """Who the key belongs to, and whether versions differ between log, lists and endpoints."""
+        return account.greet(client, self._settings)
+
+    def pages(
+        self,
+        client: ProviderClient,
+        stream: StreamRef,
+        window: Window,
+        topics: Sequence[str],
+        cursor: str | None = None,
+    ) -> Iterator[Page]:
+        """The log oldest first, filtered by `topics` as far as Stripe can; lists newest first."""
+        if stream.name == EVENTS:
+            return log.pages(client, stream.account, window, topics, cursor)
+        return lists.pages(client, stream, window, cursor)
+
+    def read(self, client: ProviderClient, stream: StreamRef, subject_id: str) -> Snapshot | None:
+        """One object as it is now; `KeyError` for the log, whose entries are not resources."""
+        return lists.read(client, stream, subject_id)
+
+    def rebuild(self, snapshot: Snapshot, topics: frozenset[str]) -> Iterable[Candidate]:
+        """The facts of `topics` that a listed object proves."""
+        return rebuild(snapshot, topics, self._settings.api_version)
+
+    def verify(self, delivery: Delivery, secrets: Sequence[str]) -> None:
+        """HMAC over time and raw body; any of `secrets`, within 5 minutes."""
+        signature.verify(delivery, secrets)
+
+    def identify(self, delivery: Delivery) -> Identity:
+        """Event id and type, from the body."""
+        return identify(delivery)
+
+    def describe(self, topic: str, body: bytes, headers: Mapping[str, str]) -> Description:
+        """What the body says; its own type counts, not `topic`."""
+        del topic, headers
+        return describe(body)
+
+    def sign(self, event: Event, secret: str, now: datetime) -> Mapping[str, str]:
+        """A signature with `now` as its time."""
+        return signature.sign(event, secret, now)
+
+    def subscriptions(self, client: ProviderClient) -> Iterable[Subscription]:
+        """The account's webhook endpoints."""
+        return account.subscriptions(client)
