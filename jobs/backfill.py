@@ -75,9 +75,13 @@ def _source(context: Context, options: Options, source: SourceConfig) -> Result:
 def _readable(context: Context, source: SourceConfig) -> Connector:
     connector = context.connector(source)
     if not isinstance(connector, ListsItems):
-        raise ConfigError(f"{source.name}: connector {source.connector} cannot list anything: backfill has nothing to read")
+        raise ConfigError(
+            f"{source.name}: connector {source.connector} cannot list anything: backfill has nothing to read"
+        )
     if source.webhook is None or not source.webhook.topics:
-        raise ConfigError(f"{source.name}: webhook.topics is empty: there is nothing to compare; name the topics you handle")
+        raise ConfigError(
+            f"{source.name}: webhook.topics is empty: there is nothing to compare; name the topics you handle"
+        )
     return connector
 
 
@@ -104,14 +108,21 @@ def _read(
 
 
 def _ask(
-    context: Context, options: Options, source: SourceConfig, connector: Connector, client: ProviderClient, result: Result
+    context: Context,
+    options: Options,
+    source: SourceConfig,
+    connector: Connector,
+    client: ProviderClient,
+    result: Result,
 ) -> Ask:
     greeting = connector.greet(client)
     result.notes += [f"{source.name}: {warning}" for warning in greeting.warnings]
     settle, now = source.settle, context.clock.now()
     if client.provider_date is None:
         settle *= 2
-        result.notes.append(f"{source.name}: the provider tells no time; using this machine's clock and twice the settle time")
+        result.notes.append(
+            f"{source.name}: the provider tells no time; using this machine's clock and twice the settle time"
+        )
     else:
         now = client.provider_date
     topics = Topics(source.webhook.topics if source.webhook else ())
@@ -153,7 +164,7 @@ def _horizons(
                 horizons.set_(tx, source.name, topics, start, "baseline")
             else:
                 horizons.first_sight(tx, source.name, topics, start, "since" if options.since else "first_run")
-    return known | {topic: start for topic in new}
+    return known | dict.fromkeys(new, start)
 
 
 def _coverage(context: Context, source: SourceConfig) -> Callable[[StreamRef, str], list[Covered]]:
@@ -184,6 +195,5 @@ def _streaming(
         lease=lease,
         ask=ask,
         now=lambda: context.clock.now() + offset,
+        began=context.ledger.now(),
     )
-
-

@@ -56,7 +56,9 @@ class Context:
 
     def sources(self, options: Options) -> list[SourceConfig]:
         """The sources asked for, all of them unless some were named."""
-        return [source for name, source in self.config.sources.items() if not options.sources or name in options.sources]
+        return [
+            source for name, source in self.config.sources.items() if not options.sources or name in options.sources
+        ]
 
     def connector(self, source: SourceConfig) -> Connector:
         """The source's connector, made of its settings."""

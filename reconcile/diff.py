@@ -6,12 +6,25 @@ pending or wrong. The ledger is asked in between, by `reconcile.judge`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from reconcile.model import Arrival, Candidate, Description, GapKind, LoggedEvent, Occurrence, Origin, Snapshot
-from reconcile.model import Subject, Window, fact_id, micros
+from reconcile.model import (
+    Arrival,
+    Candidate,
+    Description,
+    GapKind,
+    LoggedEvent,
+    Occurrence,
+    Origin,
+    Snapshot,
+    Subject,
+    Window,
+    fact_id,
+    micros,
+)
 
 
 class Standing(IntEnum):
@@ -80,7 +93,7 @@ class Findings:
 
     def classes(self) -> dict[int, Standing]:
         """The worst standing of each item that is not simply done."""
-        worst = {place: Standing.GAP for place in (gap.place for gap in self.gaps)}
+        worst = dict.fromkeys((gap.place for gap in self.gaps), Standing.GAP)
         for place, _ in self.missing:
             worst[place] = min(worst.get(place, Standing.MISSING), Standing.MISSING)
         for place, holder in self.held:
@@ -136,7 +149,7 @@ def ask_log(items: Sequence[LoggedEvent], window: Window, seen: set[tuple[str, i
 
 
 def of_log(
-    lacking: Sequence[tuple[int, LoggedEvent]], holders: Mapping[str, Holder], elsewhere: Set[str] = frozenset()
+    lacking: Sequence[tuple[int, LoggedEvent]], holders: Mapping[str, Holder], elsewhere: AbstractSet[str] = frozenset()
 ) -> Findings:
     """Findings for the logged events no finished event accounts for; `holders` are by the provider's id.
 
@@ -156,7 +169,7 @@ def of_log(
 
 
 def of_snapshots(
-    source: str, lacking: Sequence[tuple[Asked, Holder | None]], elsewhere: Set[str] = frozenset()
+    source: str, lacking: Sequence[tuple[Asked, Holder | None]], elsewhere: AbstractSet[str] = frozenset()
 ) -> Findings:
     """Findings for the facts no finished event accounts for, each with who else holds it.
 
@@ -216,5 +229,3 @@ def rebuilt(source: str, candidate: Candidate) -> Arrival:
         reconstructed=True,
         carried=candidate.carried,
     )
-
-

@@ -68,7 +68,9 @@ def record(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> list[Recorded]:
     results: dict[int, Recorded] = {}
     fresh: list[int] = []
     for place, arrival in enumerate(arrivals):
-        settled = _settle(tx, book, arrival, known.get(clean(arrival.id)), facts.get(_key(arrival), []), versions.get(place))
+        settled = _settle(
+            tx, book, arrival, known.get(clean(arrival.id)), facts.get(_key(arrival), []), versions.get(place)
+        )
         if settled is None:
             fresh.append(place)
             continue
@@ -194,7 +196,9 @@ def _row(tx: Tx, book: Book, arrival: Arrival) -> dict[str, Any]:
 
 def _insert(tx: Tx, book: Book, arrivals: Sequence[Arrival], places: Sequence[int]) -> dict[int, Recorded]:
     """Insert what is new; an id that comes twice in one page is entered once."""
-    added = events.add(tx, list({clean(arrivals[place].id): _row(tx, book, arrivals[place]) for place in places}.values()))
+    added = events.add(
+        tx, list({clean(arrivals[place].id): _row(tx, book, arrivals[place]) for place in places}.values())
+    )
     results: dict[int, Recorded] = {}
     for place in places:
         id_ = clean(arrivals[place].id)

@@ -5,7 +5,8 @@ Reads only. What it finds is written by `reconcile.reading`, in one commit with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from reconcile import diff
@@ -17,7 +18,7 @@ from reconcile.ledger.ledger import Tx
 from reconcile.model import EventState, Item, LoggedEvent, Occurrence, Snapshot, Subject, Window
 
 #: What the app's own record says it handled, of the keys it is asked for.
-Elsewhere = Callable[[Collection[str]], Set[str]]
+Elsewhere = Callable[[Collection[str]], AbstractSet[str]]
 
 _STANDING = {
     EventState.HELD: Standing.OPEN,
@@ -142,5 +143,5 @@ def _best(holders: Sequence[Held]) -> Holder | None:
     return max(found, key=lambda holder: (holder.standing, holder.reconstructed), default=None)
 
 
-def _elsewhere(scope: Scope, keys: Sequence[str]) -> Set[str]:
+def _elsewhere(scope: Scope, keys: Sequence[str]) -> AbstractSet[str]:
     return scope.elsewhere(keys) if scope.elsewhere is not None and keys else frozenset()

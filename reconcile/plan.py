@@ -88,7 +88,7 @@ CoverageOf = Callable[[StreamRef, str], Sequence[Covered]]
 
 def fingerprint(account: str, ref: StreamRef, facts: StreamFacts) -> str:
     """The question that coverage answers: (account, stream, filter). Another question starts anew (C12)."""
-    asked = "\n".join((account, ref.account, ref.name, facts.filter_by, facts.resource))
+    asked = f"{account}\n{ref.account}\n{ref.name}\n{facts.filter_by}\n{facts.resource}"
     return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
 
@@ -143,8 +143,8 @@ def _plan_stream(
     else:
         asked = Window(ask.start, ask.end)
     readable = Window(min(max(asked.start, edge), asked.end), asked.end) if edge else asked
-    proven = [] if ask.recheck else _proven(
-        coverage_of(ref, print_), floors, ask.overlap, log=stream.kind is StreamKind.LOG
+    proven = (
+        [] if ask.recheck else _proven(coverage_of(ref, print_), floors, ask.overlap, log=stream.kind is StreamKind.LOG)
     )
     need = [part for hole in holes(readable, proven) for part in holes(hole, log_covered)]
     beyond = _beyond(facts, ask, stream, Window(asked.start, readable.start), [*proven, *log_covered])
@@ -168,9 +168,7 @@ def _clamp(window: Window, to: datetime | None) -> Window:
     return Window(window.start, end)
 
 
-def _beyond(
-    facts: Facts, ask: Ask, stream: StreamFacts, lost: Window, proven: Sequence[Window]
-) -> list[Beyond]:
+def _beyond(facts: Facts, ask: Ask, stream: StreamFacts, lost: Window, proven: Sequence[Window]) -> list[Beyond]:
     """What is older than a stream remembers, as far as no other plane speaks for it. Never clamped silently (C11)."""
     if lost.seconds <= 0:
         return []
@@ -182,9 +180,7 @@ def _beyond(
     else:
         who = "no other list shows it"
     parts = holes(lost, clip(proven, lost))
-    return [
-        Beyond(part, f"{stream.name} cannot be read before {iso(lost.end)}, and {who}") for part in parts
-    ]
+    return [Beyond(part, f"{stream.name} cannot be read before {iso(lost.end)}, and {who}") for part in parts]
 
 
 def _listed(facts: Facts, name: str) -> bool:

@@ -92,9 +92,7 @@ def _open(reader: Reader, planner: Planner) -> OpenWindow | None:
 
 def _read_window(reader: Reader, planner: Planner, opened: OpenWindow) -> None:
     where = f"{reader.scope.source} {reader.ref} {opened.window}"
-    pages = reader.connector.pages(
-        reader.client, reader.ref, opened.window, sorted(reader.scope.topics), opened.cursor
-    )
+    pages = reader.connector.pages(reader.client, reader.ref, opened.window, sorted(reader.scope.topics), opened.cursor)
     listed = guarded(iter(pages), where)
     for page in ahead(listed) if reader.threads else listed:
         failpoints.reach("page.fetched")
@@ -136,4 +134,3 @@ def _recall(reader: Reader, opened: OpenWindow) -> Recall:
 def resumable(facts: StreamFacts) -> bool:
     """Whether an open window can go on from its cursor: the recall check needs everything the window listed."""
     return facts.resumable and facts.filter_by is not FilterBy.UPDATED
-

@@ -6,7 +6,7 @@ means it moved on, gone means deleted, the same version means that the listing i
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from reconcile.clock import Stop
@@ -34,7 +34,9 @@ class Recall:
         return not self.unlisted and not self.unproven
 
 
-def absent(ledger: Ledger, source: str, resource: str, window: Window, listed: Set[str]) -> list[tuple[str, int]]:
+def absent(
+    ledger: Ledger, source: str, resource: str, window: Window, listed: AbstractSet[str]
+) -> list[tuple[str, int]]:
     """Known subjects of `window` that a listing lacks, at most one more than may be read: (id, known version)."""
     found: list[tuple[str, int]] = []
     with ledger.read() as tx:

@@ -66,15 +66,17 @@ class Receiver:
 
     def _receive(self, name: str, headers: dict[str, str], body: bytes) -> Answer:
         found = self._sources(name)
-        if found is None or found[0].webhook is None or not isinstance(found[1], Receives):
+        if found is None:
             return Answer(404, "no such source")
         source, connector = found
+        if source.webhook is None or not isinstance(connector, Receives):
+            return Answer(404, "no such source")
         if OWN_HEADER in headers:
             return Answer(421, "this is reconcile's own replay: `handler` leads back to its receiver")
         if len(body) > MAX_BODY:
             return Answer(413, f"more than {MAX_BODY} bytes")
         delivery = Delivery(headers, body, self._clock.now())
-        connector.verify(delivery, [secret.get_secret_value() for secret in found[0].webhook.secrets])
+        connector.verify(delivery, [secret.get_secret_value() for secret in source.webhook.secrets])
         identity = connector.identify(delivery)
         answer = self._store(source, connector, delivery, identity)
         if self._stored is not None:
@@ -115,9 +117,7 @@ def _book(source: SourceConfig, connector: Connector, topic: str, unreadable: st
     topics = Topics(source.webhook.topics if source.webhook else ())
     wanted = source.handler is not None and topic in topics
     state = EventState.DEAD if unreadable else EventState.WAITING if wanted else EventState.IGNORED
-    return Book(
-        source.name, state, subscribed=topics.exact, repeats_by_bytes=not connector.facts.stable_ids
-    )
+    return Book(source.name, state, subscribed=topics.exact, repeats_by_bytes=not connector.facts.stable_ids)
 
 
 def _bury(tx: Tx, source: str, identity: Identity, seq: int, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Writing down what a page came to: events, gaps, counts and coverage, in one commit; or, in a dry run, only counting."""
+"""Writing down what a page came to, in one commit: events, gaps, counts, coverage. Or, in a dry run, only counting."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from reconcile import inbox
 from reconcile.diff import GapFound, Standing
 from reconcile.inbox import Book, How
 from reconcile.judge import Judgement
-from reconcile.ledger import Ledger, coverage, findings, gaps, leases, streams, subjects
-from reconcile.ledger.coverage import Checkpoint, Covered
+from reconcile.ledger import Ledger, checkpoints, coverage, findings, gaps, leases, streams, subjects
+from reconcile.ledger.checkpoints import Checkpoint
+from reconcile.ledger.coverage import Covered
 from reconcile.ledger.findings import Finding
 from reconcile.ledger.leases import Lease
 from reconcile.ledger.ledger import Tx
@@ -144,7 +145,7 @@ class LedgerRecorder:
             if recalled is not None:
                 self._finish(tx, opened, recalled)
             elif self.resumable and cursor is not None:
-                coverage.save_checkpoint(tx, self._checkpoint(opened, cursor))
+                checkpoints.save_checkpoint(tx, self._checkpoint(opened, cursor))
             self._count(tx, opened)
         opened.counts = Counts()
 
@@ -206,7 +207,9 @@ class LedgerRecorder:
             book = replace(self.book, state=EventState.HANDLED)
             inbox.record(tx, book, [replace(one, origin=Origin.IMPORTED, body=b"") for one in arrivals])
 
-    def _finding(self, item: str, *, seq: int | None = None, gap_id: int | None = None, recorded: bool = False) -> Finding:
+    def _finding(
+        self, item: str, *, seq: int | None = None, gap_id: int | None = None, recorded: bool = False
+    ) -> Finding:
         return Finding(self.book.run_id, self.key.source, self.key.stream, item, seq, gap_id, recorded)
 
     def _gap(self, tx: Tx, item: str, gap: GapFound) -> Finding:
@@ -250,7 +253,7 @@ class LedgerRecorder:
         if recalled.complete:
             covered = Covered(opened.window, opened.read_at, dict(self.floors))
             coverage.add(tx, key.source, key.stream, key.fingerprint, covered, self.book.run_id, overlap=self.overlap)
-        coverage.drop_checkpoint(tx, key.source, key.stream, key.fingerprint, opened.window)
+        checkpoints.drop_checkpoint(tx, key.source, key.stream, key.fingerprint, opened.window)
 
     def _unlisted(self, tx: Tx, opened: OpenWindow, subject: Subject | None, kind: GapKind, reason: str) -> None:
         opened.counts.unlisted_gaps += 1

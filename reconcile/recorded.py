@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Set
+from collections.abc import Callable, Collection
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
 from reconcile.config import RecordedCallable, RecordedQuery, SourceConfig
@@ -27,7 +28,7 @@ def of(source: SourceConfig) -> Elsewhere | None:
 def _callable(source: str, ref: str) -> Elsewhere:
     ask: Callable[[list[str]], Collection[str]] = resolve(ref)
 
-    def handled(keys: Collection[str]) -> Set[str]:
+    def handled(keys: Collection[str]) -> AbstractSet[str]:
         asked = list(keys)
         try:
             answer = ask(asked)

@@ -12,10 +12,13 @@ from reconcile import failpoints
 from reconcile.context import Context, Options
 from reconcile.errors import ConfigError, LedgerError, ReconcileError, Stopped
 from reconcile.ledger import events, findings, gaps, runs, streams, targets
+from reconcile.ledger.findings import Classes
 from reconcile.ledger.ledger import Tx
 from reconcile.model import EventState
 from reconcile.report import GAPS_LISTED, GapReport, HandlerReport, RunReport, exit_code
 
+#: The exit code shown for a run that never came to its end, as a shell shows a process that was killed.
+KILLED = 137
 JOBS = "reconcile.jobs"
 #: The order of a run that names no job. Those not installed are passed over.
 ORDER = ("subscriptions", "backfill", "status-checks", "dispatch", "alerts")
@@ -41,8 +44,7 @@ def run(context: Context, names: Sequence[str], options: Options, command: str) 
     try:
         _begin(context, options, command, report)
         for name in names or list(jobs):
-            if not context.stop.is_set():
-                codes.append(_job(context, options, report, jobs[name]))
+            codes += [] if context.stop.is_set() else [_job(context, options, report, jobs[name])]
     except LedgerError as error:
         codes.append(_failed(report, error))
     codes.append(_finish(context, options, report, codes))
@@ -58,8 +60,8 @@ def _begin(context: Context, options: Options, command: str, report: RunReport) 
             report.notes.append(
                 f"run {crashed.id} ended abnormally; what it committed stays, what it left open is read again"
             )
-            runs.bury(tx, crashed.id)
-        started = runs.Start(
+            runs.finish(tx, crashed.id, KILLED, b"")
+        started = runs.RunStart(
             command=command,
             since=options.since,
             until=options.until,
@@ -124,14 +126,14 @@ def _count_streams(tx: Tx, report: RunReport) -> None:
         key = (stream.source, stream.stream)
         if key not in plain:
             continue
-        counts, classes = plain[key], odd.get(key, {})
+        counts, classes = plain[key], odd.get(key, Classes())
         stream.listed = counts.listed
         stream.filtered = counts.filtered
-        stream.gap = classes.get("gap", 0)
-        stream.backfilled = classes.get("backfilled", 0)
-        stream.pending = classes.get("pending", 0)
-        stream.superseded = counts.superseded + classes.get("superseded", 0)
-        stream.already_handled = counts.already_handled + classes.get("already_handled", 0)
+        stream.gap = classes.gap
+        stream.backfilled = classes.backfilled
+        stream.pending = classes.pending
+        stream.superseded = counts.superseded + classes.superseded
+        stream.already_handled = counts.already_handled + classes.already_handled
         stream.events = counts.events
         stream.unlisted_gaps += counts.unlisted_gaps
 
@@ -154,7 +156,8 @@ def _count_left(tx: Tx, context: Context, options: Options, report: RunReport) -
     report.gaps_total = sum(number for (name, _), number in gaps.count(tx).items() if name in names)
     report.gaps = [
         GapReport(gap.source, gap.kind, str(gap.subject or gap.key), gap.topic, gap.reason, gap.opened_at)
-        for gap in gaps.find(tx, sources=names, limit=GAPS_LISTED)
-    ]
+        for name in names
+        for gap in gaps.find(tx, source=name, limit=GAPS_LISTED)
+    ][:GAPS_LISTED]
     waiting = any(one.pending or one.held or one.paused for one in report.handlers)
     return bool(report.gaps_total) or waiting

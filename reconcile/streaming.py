@@ -8,29 +8,31 @@ from datetime import datetime
 
 from reconcile import recorded, valve
 from reconcile.config import SourceConfig
-from reconcile.connector import Connector, Facts, ListsItems
+from reconcile.connector import Connector, Facts, ListsItems, StreamKind
 from reconcile.context import Context, Options
 from reconcile.diff import Rebuild
 from reconcile.errors import ReconcileError, Stopped
 from reconcile.http import ProviderClient
 from reconcile.inbox import Book
 from reconcile.judge import Scope
-from reconcile.ledger import coverage, events, gaps, leases, streams
+from reconcile.ledger import checkpoints, closing, coverage, events, gaps, leases, streams
 from reconcile.ledger.coverage import Covered
 from reconcile.ledger.leases import Lease
-from reconcile.model import EventState, GapKind, Window, iso
+from reconcile.model import EventState, GapKind, iso
 from reconcile.plan import Ask, StreamPlan, satisfies
 from reconcile.planner import Planner
 from reconcile.reading import Reader, read, resumable
 from reconcile.record import DryRecorder, LedgerRecorder, OpenWindow, Recorder, StreamKey
 from reconcile.report import StreamReport
-from reconcile.connector import StreamKind
 from reconcile.windows import final_part, holes
 
 
 @dataclass(frozen=True, slots=True)
 class Streaming:
-    """What the streams of a source share in a run. `lease` is None in a dry run, which writes nothing."""
+    """What the streams of a source share in a run. `lease` is None in a dry run, which writes nothing.
+
+    `now` is provider time; `began` is the ledger's time when the run began with this source.
+    """
 
     context: Context
     options: Options
@@ -41,6 +43,7 @@ class Streaming:
     lease: Lease | None
     ask: Ask
     now: Callable[[], datetime]
+    began: datetime
 
 
 @dataclass(slots=True)
@@ -148,17 +151,16 @@ def _resumed(shared: Streaming, planned: StreamPlan, planner: Planner) -> list[O
     if shared.lease is None or shared.options.recheck or not resumable(planned.facts):
         return []
     with shared.context.ledger.read() as tx:
-        left = coverage.open_windows(tx, shared.source.name, str(planned.ref), planned.fingerprint)
+        left = checkpoints.open_windows(tx, shared.source.name, str(planned.ref), planned.fingerprint)
     usable = [
-        one for one in left
+        one
+        for one in left
         if satisfies(Covered(one.window, one.read_at, one.floors), planned.floors, log=_is_log(planned))
         and not holes(one.window, planned.need)
         and one.read_at - one.window.end >= shared.ask.settle
     ]
     planner.skip(one.window for one in usable)
-    return [
-        OpenWindow(one.window, one.read_at, one.cursor, one.pages, one.items) for one in usable
-    ]
+    return [OpenWindow(one.window, one.read_at, one.cursor, one.pages, one.items) for one in usable]
 
 
 def _is_log(planned: StreamPlan) -> bool:
@@ -186,9 +188,7 @@ def _say_beyond(shared: Streaming, planned: StreamPlan, outcome: Outcome) -> Non
             )
 
 
-def _end(
-    shared: Streaming, planned: StreamPlan, planner: Planner, recorder: Recorder, outcome: Outcome
-) -> None:
+def _end(shared: Streaming, planned: StreamPlan, planner: Planner, recorder: Recorder, outcome: Outcome) -> None:
     """Say what is covered now, remember the density, and let the valve decide."""
     report = outcome.report
     covered = _covered(shared, planned, recorder)
@@ -208,10 +208,7 @@ def _end(
 
 
 def _covered(shared: Streaming, planned: StreamPlan, recorder: Recorder) -> list[Covered]:
-    if isinstance(recorder, DryRecorder):
-        found = list(recorder.covered)
-    else:
-        found = []
+    found = list(recorder.covered) if isinstance(recorder, DryRecorder) else []
     with shared.context.ledger.read() as tx:
         found += coverage.load(tx, shared.source.name, str(planned.ref), planned.fingerprint)
     usable = [one for one in found if satisfies(one, planned.floors, log=_is_log(planned))]
@@ -224,7 +221,11 @@ def _settle(shared: Streaming, planned: StreamPlan, planner: Planner, outcome: O
     with shared.context.ledger.write() as tx:
         leases.check(tx, shared.lease)
         streams.save(tx, shared.source.name, name, density=planner.density, error=outcome.report.error or "")
-        gaps.close_listed(tx, shared.source.name, name, since=planned.asked.start)
+        closing.close_arrived(tx, shared.source.name)
+        if outcome.report.covered:
+            asked = planned.asked
+            began = shared.began
+            closing.close_listed(tx, shared.source.name, name, start=asked.start, end=asked.end, seen_before=began)
     if shared.options.baseline:
         _pass_held(shared, name)
         return
@@ -246,7 +247,7 @@ def _pass_held(shared: Streaming, name: str) -> None:
     with shared.context.ledger.write() as tx:
         leases.check(tx, shared.lease)
         events.release(tx, shared.source.name, name, to=EventState.HANDLED)
-        streams.set_valve(tx, shared.source.name, name, closed=False, trusted=True)
+        streams.save(tx, shared.source.name, name, valve_closed=False, trusted=True)
 
 
 def _count_dry(report: StreamReport, recorder: DryRecorder) -> None:

@@ -34,7 +34,7 @@ def settle(ledger: Ledger, lease: Lease, stream: str, *, limit: int, force: bool
         state = streams.get(tx, lease.source, stream)
         listed = streams.listed_by_runs(tx, lease.source, stream, run_ids)
         reason = "" if force else _reason(held, listed, limit, trusted=state.trusted)
-        streams.set_valve(tx, lease.source, stream, closed=bool(reason), trusted=state.trusted or force)
+        streams.save(tx, lease.source, stream, valve_closed=bool(reason), trusted=state.trusted or force)
         released = 0 if reason else events.release(tx, lease.source, stream)
     failpoints.reach("valve.released")
     return Verdict(released=released, held=held if reason else 0, reason=reason)

@@ -40,7 +40,9 @@ def holes(asked: Window, covered: Iterable[Window]) -> list[Window]:
 
 def clip(windows: Iterable[Window], to: Window) -> list[Window]:
     """The parts of `windows` that lie in `to`."""
-    parts = (Window(max(w.start, to.start), min(w.end, to.end)) for w in windows if w.start < to.end and to.start < w.end)
+    parts = (
+        Window(max(w.start, to.start), min(w.end, to.end)) for w in windows if w.start < to.end and to.start < w.end
+    )
     return merge(parts)
 
 

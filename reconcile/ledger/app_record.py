@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Set
+from collections.abc import Callable, Collection
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
 from sqlalchemy import Engine, bindparam, create_engine, text
@@ -22,11 +23,11 @@ def _engine(url: str) -> Engine:
     return create_engine(url, pool_pre_ping=True)
 
 
-def of_query(source: str, url: str, query: str) -> Callable[[Collection[str]], Set[str]]:
+def of_query(source: str, url: str, query: str) -> Callable[[Collection[str]], AbstractSet[str]]:
     """A function from keys to those that `query` finds; its first column holds them. Raises `ConfigError`."""
     statement = text(query).bindparams(bindparam("keys", expanding=True))
 
-    def handled(keys: Collection[str]) -> Set[str]:
+    def handled(keys: Collection[str]) -> AbstractSet[str]:
         found: set[str] = set()
         try:
             with _engine(url).connect() as connection:

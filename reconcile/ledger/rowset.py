@@ -16,7 +16,7 @@ _POSTGRES_TYPES = {"text": "text", "int": "bigint", "blob": "bytea"}
 
 
 class Rowset:
-    """Columns of a page, in order: `Rowset("q", id="text", version="int")`. Its table has them and `n`, the row's place."""
+    """Columns of a page, in order, such as `Rowset("q", id="text", version="int")`; `n` is a row's place."""
 
     def __init__(self, name: str, **columns: str) -> None:
         self.name = name
@@ -39,7 +39,7 @@ class Rowset:
             picks = f"value as {next(iter(self.columns))}"
         else:
             picks = ", ".join(f"json_extract(value, '$[{i}]') as {column}" for i, column in enumerate(self.columns))
-        return f"(select key as n, {picks} from json_each(:{self.name})) {self.name}"  # noqa: S608 - our own names
+        return f"(select key as n, {picks} from json_each(:{self.name})) {self.name}"
 
     def _postgresql(self) -> str:
         arrays = ", ".join(
@@ -47,7 +47,7 @@ class Rowset:
         )
         names = ", ".join(self.columns)
         return (
-            f"(select ordinality - 1 as n, {names} from "  # noqa: S608 - our own names
+            f"(select ordinality - 1 as n, {names} from "
             f"unnest({arrays}) with ordinality as page({names}, ordinality)) {self.name}"
         )
 
