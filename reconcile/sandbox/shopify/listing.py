@@ -37,7 +37,7 @@ def _open(version: Version) -> bool:
     return not _value(version, "closed_at") and not _value(version, "cancelled_at")
 
 
-def _value(version: Version, name: str) -> Any:  # noqa: ANN401 - a JSON value may be anything
+def _value(version: Version, name: str) -> Any:
     return version.body.get(name) if version.body else None
 
 

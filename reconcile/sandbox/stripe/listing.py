@@ -51,7 +51,7 @@ RESOURCES: Mapping[str, Resource] = {
 }
 
 
-def field_of(body: Json, name: str) -> Any:  # noqa: ANN401 - a JSON value may be anything
+def field_of(body: Json, name: str) -> Any:
     """A filter's field; some moved to a line or a parent in newer versions."""
     if body["object"] == "subscription" and name in {"price", "plan", "current_period_start", "current_period_end"}:
         item = body["items"]["data"][0]
