@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -44,7 +43,7 @@ _POSTGRESQL = {
 }
 
 
-class OutcomeUnknown(LedgerError):
+class OutcomeUnknown(LedgerError):  # noqa: N818 - a state of affairs, not a mistake
     """The connection broke while a commit was answered: it holds entirely or not at all, and we cannot say which."""
 
 
@@ -52,13 +51,11 @@ def explain(error: BaseException) -> LedgerError:
     """The `LedgerError` for an error of the database, its driver or the pool; never shows a bound value."""
     if isinstance(error, PoolTimeout):
         return LedgerError(f"ledger: every connection is in use; {_SAFE}")
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    cause = (error.orig if isinstance(error, DBAPIError) else None) or error
     reason = _reason(cause)
     if not reason and isinstance(error, DBAPIError) and error.connection_invalidated:
         reason = _POSTGRESQL["08"]
-    return LedgerError(
-        "ledger: " + ", ".join(filter(None, [reason or "the database refused", _SAFE])) + _detail(cause)
-    )
+    return LedgerError("ledger: " + ", ".join(filter(None, [reason or "the database refused", _SAFE])) + _detail(cause))
 
 
 def of_commit(error: DBAPIError) -> LedgerError:
@@ -66,8 +63,8 @@ def of_commit(error: DBAPIError) -> LedgerError:
     if not error.connection_invalidated:
         return explain(error)
     return OutcomeUnknown(
-        "ledger: unknown outcome: the connection was lost while committing, so the last page is stored whole or not at all;"
-        " safe to re-run" + _detail(error.orig or error)
+        "ledger: unknown outcome: the connection was lost while committing, so the last page is stored whole or not"
+        " at all; safe to re-run" + _detail(error.orig or error)
     )
 
 
@@ -82,22 +79,22 @@ def translated() -> Iterator[None]:
 
 def is_locked(error: BaseException) -> bool:
     """Whether this says that another connection is writing."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
+    cause = (error.orig if isinstance(error, DBAPIError) else None) or error
     return _sqlite_code(cause) in (5, 6)
 
 
-def _reason(cause: Any) -> str:
+def _reason(cause: BaseException) -> str:
     if isinstance(cause, sqlite3.Error):
         return _SQLITE.get(_sqlite_code(cause), "")
     state = getattr(cause, "sqlstate", None) or ""
     return next((text for code, text in _POSTGRESQL.items() if state and state.startswith(code)), "")
 
 
-def _sqlite_code(cause: Any) -> int:
+def _sqlite_code(cause: BaseException) -> int:
     return int(getattr(cause, "sqlite_errorcode", None) or 0) & 0xFF
 
 
-def _detail(cause: Any) -> str:
+def _detail(cause: BaseException) -> str:
     """The driver's first line: later ones (PostgreSQL's DETAIL) may quote values."""
     line = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
     return f" ({line[:_LIMIT]})"

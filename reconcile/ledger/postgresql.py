@@ -33,9 +33,9 @@ def engines(url: URL) -> tuple[Engine, Engine]:
 
 
 def probe(writer: Engine, table: str) -> None:
-    """Raise unless rows of `table` may be written; a share lock is refused in a read-only database and to a mere reader."""
+    """Raise unless rows of `table` may be written: a read-only database and a mere reader are refused the lock."""
     with writer.connect() as connection:
-        connection.execute(text(f"select 1 from {table} for key share"))  # noqa: S608 - our own name
+        connection.execute(text(f"select 1 from {table} for key share"))
 
 
 def _connect_arguments(url: URL) -> dict[str, str | int]:

@@ -11,7 +11,6 @@ import sqlite3
 import stat
 import time
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
@@ -49,7 +48,7 @@ def probe(writer: Engine, table: str) -> None:
         driver.executescript("PRAGMA query_only = 0; PRAGMA busy_timeout = 0")
         try:
             driver.execute("BEGIN IMMEDIATE")
-            driver.execute(f"update {table} set version_num = version_num")  # noqa: S608 - our own name
+            driver.execute(f"update {table} set version_num = version_num")
         except sqlite3.OperationalError as error:
             if not is_locked(error):
                 raise
@@ -58,7 +57,7 @@ def probe(writer: Engine, table: str) -> None:
             driver.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
 
 
-def _configure(connection: sqlite3.Connection, _record: Any) -> None:
+def _configure(connection: sqlite3.Connection, _record: object) -> None:
     for setting in _SETTINGS:
         connection.execute(setting)
     _use_write_ahead_log(connection)
@@ -119,7 +118,5 @@ def _create(path: Path) -> None:
 def _path(url: URL) -> Path:
     name = (url.database or "").removeprefix("file:")
     if not name or name == ":memory:" or url.query.get("mode") == "memory":
-        raise LedgerError(
-            "ledger: an in-memory database would forget everything; name a file: sqlite:///reconcile.db"
-        )
+        raise LedgerError("ledger: an in-memory database would forget everything; name a file: sqlite:///reconcile.db")
     return Path(name)

@@ -14,16 +14,14 @@ from reconcile.errors import LedgerError
 VERSION_TABLE = "reconcile_version"
 #: Every revision of `migrations/versions`, oldest first; a test compares them.
 REVISIONS = ("0001",)
-_LOCK = (
-    7_237_911_642_001  # any number, the same everywhere: two processes must not upgrade one database at once
-)
+_LOCK = 7_237_911_642_001  # any number, the same everywhere: two processes must not upgrade one database at once
 
 
 def revision(connection: Connection) -> str:
     """The revision of the ledger's schema, "" if it has no tables yet."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return ""
-    return connection.execute(text(f"select version_num from {VERSION_TABLE}")).scalar() or ""  # noqa: S608 - our name
+    return connection.execute(text(f"select version_num from {VERSION_TABLE}")).scalar() or ""
 
 
 def check(found: str) -> None:

@@ -25,9 +25,14 @@ def test_write_commits_at_the_end(ledger):
 
 def test_exception_rolls_back(ledger):
     """Any exception in the block takes everything of it back."""
-    with pytest.raises(KeyboardInterrupt), ledger.write() as tx:
-        tx.connection.execute(ADD, {"topic": "a"})
-        raise KeyboardInterrupt
+
+    def interrupted():
+        with ledger.write() as tx:
+            tx.connection.execute(ADD, {"topic": "a"})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert topics(ledger) == []
 
 

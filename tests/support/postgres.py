@@ -32,7 +32,7 @@ _SETTINGS = {
 }
 
 
-class NoPostgres(Exception):
+class NoPostgres(Exception):  # noqa: N818 - a state of affairs
     """There is no PostgreSQL to test with; says what to install."""
 
 
@@ -42,7 +42,8 @@ def server() -> Iterator[str]:
     if given := os.environ.get(ENVIRONMENT):
         yield given.replace("postgresql+psycopg://", "postgresql://")
         return
-    folder = Path(tempfile.mkdtemp(prefix="reconcile-pg-", dir="/tmp"))  # noqa: S108 - a socket's path must be short
+    # A socket's path must be short.
+    folder = Path(tempfile.mkdtemp(prefix="reconcile-pg-", dir="/tmp"))
     try:
         yield from _run(_binaries(), folder)
     finally:

@@ -134,9 +134,7 @@ def _event() -> None:
         sa.Column("takeovers", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("seq"),
     )
-    op.create_index(
-        "ix_reconcile_event_bytes", "reconcile_event", ["source", "topic", "body_hash"], unique=False
-    )
+    op.create_index("ix_reconcile_event_bytes", "reconcile_event", ["source", "topic", "body_hash"], unique=False)
     op.create_index("ix_reconcile_event_fact", "reconcile_event", ["source", "fact"], unique=False)
     op.create_index(
         "ix_reconcile_event_open",
@@ -295,9 +293,7 @@ def _subject() -> None:
         sa.Column("deleted_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("source", "type", "id"),
     )
-    op.create_index(
-        "ix_reconcile_subject_version", "reconcile_subject", ["source", "type", "version"], unique=False
-    )
+    op.create_index("ix_reconcile_subject_version", "reconcile_subject", ["source", "type", "version"], unique=False)
 
 
 def _target() -> None:

@@ -1,0 +1,37 @@
+"""The instant per source and topic from which completeness is promised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import select
+
+from reconcile.ledger.ledger import Tx
+from reconcile.ledger.sql import insert
+from reconcile.ledger.tables import horizons as table
+
+
+def get(tx: Tx, source: str) -> dict[str, datetime]:
+    """Every topic of the source that has a horizon."""
+    query = select(table.c.topic, table.c.at).where(table.c.source == source)
+    return {topic: at for topic, at in tx.connection.execute(query)}  # noqa: C416 - dict() of rows is untyped
+
+
+def first_sight(tx: Tx, source: str, topics: Iterable[str], at: datetime, reason: str) -> dict[str, datetime]:
+    """Set the horizon of the topics that have none; all of the source's horizons, new and old."""
+    if rows := _rows(source, topics, at, reason):
+        tx.connection.execute(insert(tx.dialect, table).values(rows).on_conflict_do_nothing())
+    return get(tx, source)
+
+
+def set_(tx: Tx, source: str, topics: Iterable[str], at: datetime, reason: str) -> None:
+    """Set the horizon of the topics, whatever it was: only a baseline may."""
+    if rows := _rows(source, topics, at, reason):
+        statement = insert(tx.dialect, table).values(rows)
+        new = {"at": statement.excluded.at, "reason": statement.excluded.reason}
+        tx.connection.execute(statement.on_conflict_do_update(index_elements=["source", "topic"], set_=new))
+
+
+def _rows(source: str, topics: Iterable[str], at: datetime, reason: str) -> list[dict[str, object]]:
+    return [{"source": source, "topic": topic, "at": at, "reason": reason} for topic in sorted(set(topics))]

@@ -1,0 +1,32 @@
+"""Horizons: set when a topic is first seen, moved by a baseline only."""
+
+from __future__ import annotations
+
+from support.ledgers import minutes
+
+from reconcile.ledger import horizons
+
+
+def test_first_sight_sets_only_what_is_missing(ledger):
+    """A later run never moves a horizon; a new topic gets its own."""
+    with ledger.write() as tx:
+        horizons.first_sight(tx, "shop", ["a"], minutes(0), "first_run")
+        found = horizons.first_sight(tx, "shop", ["a", "b"], minutes(5), "since")
+    assert found == {"a": minutes(0), "b": minutes(5)}
+
+
+def test_baseline_moves(ledger):
+    """`set_` replaces the instant of the topics named, and of no others."""
+    with ledger.write() as tx:
+        horizons.first_sight(tx, "shop", ["a", "b"], minutes(0), "first_run")
+        horizons.first_sight(tx, "other", ["a"], minutes(1), "first_run")
+        horizons.set_(tx, "shop", ["a", "c"], minutes(9), "baseline")
+        assert horizons.get(tx, "shop") == {"a": minutes(9), "b": minutes(0), "c": minutes(9)}
+        assert horizons.get(tx, "other") == {"a": minutes(1)}
+
+
+def test_no_topics(ledger):
+    """A source without topics has no horizons, and asking for none is fine."""
+    with ledger.write() as tx:
+        horizons.set_(tx, "shop", [], minutes(0), "baseline")
+        assert horizons.first_sight(tx, "shop", [], minutes(0), "first_run") == {}

@@ -1,0 +1,49 @@
+"""Small helpers for tests that look into a ledger."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import insert
+
+from reconcile.ledger import tables
+from reconcile.ledger.ledger import Tx
+from reconcile.ledger.process import Holder, process_started
+
+NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
+
+
+def minutes(number: float) -> datetime:
+    """That many minutes after noon."""
+    return NOON + timedelta(minutes=number)
+
+
+def later(tx: Tx, seconds: float) -> Tx:
+    """The same transaction, as if it had begun later: the database's own clock cannot be moved."""
+    return replace(tx, now=tx.now + timedelta(seconds=seconds))
+
+
+def ended_process() -> Holder:
+    """A holder whose process ran on this machine and is gone."""
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    me = Holder.me()
+    holder = replace(me, name=f"{me.host}:{child.pid}:gone", pid=child.pid, process_started=process_started(child.pid))
+    child.communicate(b"\n")
+    return holder
+
+
+def elsewhere() -> Holder:
+    """A holder on another machine."""
+    return Holder("far:1:x", "far.example", os.getpid(), "boot-1/1")
+
+
+def add_event(tx: Tx, id_: str, *, state: str = "handled", source: str = "shop", **values: object) -> int:
+    """Put an event row in; its seq."""
+    row = {"source": source, "id": id_, "topic": "orders/create", "recorded_at": tx.now, "state": state} | values
+    blobs = {"headers": b"{}", "body": b"", "body_hash": b""}
+    statement = insert(tables.events).values(blobs | row).returning(tables.events.c.seq)
+    return int(tx.connection.execute(statement).scalar_one())
