@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from typing import cast
 
 from reconcile.config import RecordedCallable, RecordedQuery, SourceConfig
 from reconcile.errors import ConfigError
 from reconcile.judge import Elsewhere
 from reconcile.ledger import app_record
-from reconcile.targets.loading import resolve
+from reconcile.targets.loading import load_handler
 
 
 def of(source: SourceConfig) -> Elsewhere | None:
@@ -26,7 +27,7 @@ def of(source: SourceConfig) -> Elsewhere | None:
 
 @lru_cache(maxsize=64)
 def _callable(source: str, ref: str) -> Elsewhere:
-    ask: Callable[[list[str]], Collection[str]] = resolve(ref)
+    ask = cast("Callable[[list[str]], Collection[str]]", load_handler(ref).call)
 
     def handled(keys: Collection[str]) -> AbstractSet[str]:
         asked = list(keys)

@@ -26,11 +26,15 @@ ORDER = ("subscriptions", "backfill", "status-checks", "dispatch", "alerts")
 Job = Callable[[Context, Options, RunReport], int]
 
 
-def installed() -> dict[str, Job]:
-    """Every installed job by name, in the order of a run."""
-    found = {point.name: point for point in entry_points(group=JOBS)}
-    names = [name for name in ORDER if name in found] + sorted(set(found) - set(ORDER))
-    return {name: found[name].load() for name in names}
+def installed() -> tuple[str, ...]:
+    """The name of every installed job, in the order of a run."""
+    found = {point.name for point in entry_points(group=JOBS)}
+    return tuple(name for name in ORDER if name in found) + tuple(sorted(found - set(ORDER)))
+
+
+def _load(name: str) -> Job:
+    job: Job = next(point for point in entry_points(group=JOBS) if point.name == name).load()
+    return job
 
 
 def run(context: Context, names: Sequence[str], options: Options, command: str) -> RunReport:
@@ -43,8 +47,8 @@ def run(context: Context, names: Sequence[str], options: Options, command: str) 
     codes: list[int] = []
     try:
         _begin(context, options, command, report)
-        for name in names or list(jobs):
-            codes += [] if context.stop.is_set() else [_job(context, options, report, jobs[name])]
+        for name in names or jobs:
+            codes += [] if context.stop.is_set() else [_job(context, options, report, name)]
     except LedgerError as error:
         codes.append(_failed(report, error))
     codes.append(_finish(context, options, report, codes))
@@ -71,9 +75,9 @@ def _begin(context: Context, options: Options, command: str, report: RunReport) 
         report.run = context.run_id = runs.start(tx, started)
 
 
-def _job(context: Context, options: Options, report: RunReport, job: Job) -> int:
+def _job(context: Context, options: Options, report: RunReport, name: str) -> int:
     try:
-        return job(context, options, report)
+        return _load(name)(context, options, report)
     except Stopped:
         return context.stop.exit_code
     except ReconcileError as error:

@@ -230,7 +230,12 @@ def _settle(shared: Streaming, planned: StreamPlan, planner: Planner, outcome: O
         _pass_held(shared, name)
         return
     verdict = valve.settle(
-        shared.context.ledger, shared.lease, name, limit=shared.source.valve, force=shared.options.force
+        shared.context.ledger,
+        shared.lease,
+        name,
+        is_log=_is_log(planned),
+        limit=shared.source.valve,
+        force=shared.options.force,
     )
     if verdict.reason:
         outcome.codes.append(3)

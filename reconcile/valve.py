@@ -25,24 +25,29 @@ class Verdict:
     reason: str = ""
 
 
-def settle(ledger: Ledger, lease: Lease, stream: str, *, limit: int, force: bool) -> Verdict:
-    """Release what `stream` holds, or say why not. Held events of crashed runs are counted too."""
+def settle(ledger: Ledger, lease: Lease, stream: str, *, is_log: bool, limit: int, force: bool) -> Verdict:
+    """Release what `stream` holds, or say why not. Held events of crashed runs are counted too.
+
+    Listed items are compared with missed ones: events of a log, but subjects of a list, where one order may
+    prove several events.
+    """
     failpoints.reach("valve.before_release")
     with ledger.write() as tx:
         check(tx, lease)
-        held, run_ids = events.held_of(tx, lease.source, stream)
+        held = events.held_of(tx, lease.source, stream)
         state = streams.get(tx, lease.source, stream)
-        listed = streams.listed_by_runs(tx, lease.source, stream, run_ids)
-        reason = "" if force else _reason(held, listed, limit, trusted=state.trusted)
+        listed = streams.listed_by_runs(tx, lease.source, stream, held.run_ids)
+        items = held.events if is_log else held.subjects
+        reason = "" if force else _reason(held.events, items, listed, limit, trusted=state.trusted)
         streams.save(tx, lease.source, stream, valve_closed=bool(reason), trusted=state.trusted or force)
         released = 0 if reason else events.release(tx, lease.source, stream)
     failpoints.reach("valve.released")
-    return Verdict(released=released, held=held if reason else 0, reason=reason)
+    return Verdict(released=released, held=held.events if reason else 0, reason=reason)
 
 
-def _reason(held: int, listed: int, limit: int, *, trusted: bool) -> str:
+def _reason(held: int, items: int, listed: int, limit: int, *, trusted: bool) -> str:
     if held > limit:
         return f"{held} missed events are more than the valve lets through ({limit})"
-    if not trusted and held >= RATIO_FROM and held * 2 > listed:
-        return f"{held} of {listed} listed items look missed, which is more than half"
+    if not trusted and items >= RATIO_FROM and items * 2 > listed:
+        return f"{items} of {listed} listed items look missed, which is more than half"
     return ""

@@ -169,9 +169,7 @@ def _by_version_sql(dialect: str) -> Any:
         """)
 
 
-def by_version(
-    tx: Tx, source: str, topics: Iterable[str], states: Sequence[tuple[str, str, int]]
-) -> dict[int, Held]:
+def by_version(tx: Tx, source: str, topics: Iterable[str], states: Sequence[tuple[str, str, int]]) -> dict[int, Held]:
     """For the place of each state asked, the newest event of a subscribed topic that accounts for it."""
     bound = {
         "source": source,
@@ -281,16 +279,29 @@ def open_counts(tx: Tx, source: str) -> dict[EventState, int]:
     return {EventState(state): number for state, number in tx.connection.execute(query)}
 
 
-def held_of(tx: Tx, source: str, stream: str) -> tuple[int, list[str]]:
-    """How many events a stream holds behind the valve, and the runs that recorded them."""
-    query = (
-        select(table.c.run_id, func.count())
-        .where(table.c.source == source, text("state in ('held','waiting','claimed','dead')"))
-        .where(table.c.state == EventState.HELD, table.c.stream == stream)
-        .group_by(table.c.run_id)
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What a stream holds behind the valve: how many events, about how many subjects, recorded by which runs."""
+
+    events: int
+    subjects: int
+    run_ids: tuple[str, ...]
+
+
+def held_of(tx: Tx, source: str, stream: str) -> Behind:
+    """What `stream` holds behind the valve, whichever run recorded it."""
+    held = (
+        table.c.source == source,
+        text("state in ('held','waiting','claimed','dead')"),
+        table.c.state == EventState.HELD,
+        table.c.stream == stream,
     )
-    rows = list(tx.connection.execute(query))
-    return sum(number for _, number in rows), [run_id for run_id, _ in rows]
+    by_subject = select(func.count().label("events")).where(*held).group_by(table.c.subject_type, table.c.subject_id)
+    counted = by_subject.subquery()
+    total = select(func.coalesce(func.sum(counted.c.events), 0), func.count()).select_from(counted)
+    number, subjects = tx.connection.execute(total).one()
+    run_ids = tx.connection.execute(select(table.c.run_id).where(*held).distinct())
+    return Behind(int(number), int(subjects), tuple(row[0] for row in run_ids))
 
 
 def held_streams(tx: Tx, source: str) -> list[str]:

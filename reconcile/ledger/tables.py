@@ -87,9 +87,9 @@ class EventRow(Base, table=True):
     origin: str = _text()
     reconstructed: int = _flag()
     api_version: str = _text()
-    headers: bytes = Field(default=b"{}", sa_column=Column(LargeBinary, nullable=False))  # JSON object
-    body: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False))
-    body_hash: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False))  # SHA-256
+    headers: bytes = Field(default=b"{}", sa_column=Column(LargeBinary, nullable=False, default=b""))  # JSON object
+    body: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False, default=b""))
+    body_hash: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False, default=b""))  # SHA-256
     duplicates: int = _count()  # deliveries of it that came again
     absorbed: int = _flag()  # a rebuilt event that has absorbed its one later delivery
     run_id: str = _text()  # the run that recorded it; "" for live
@@ -236,7 +236,7 @@ class RunRow(Base, table=True):
     host: str = _text()
     pid: int = _count()
     process_started: str = _text()
-    report: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False))  # JSON
+    report: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False, default=b""))  # JSON
 
 
 class RunStreamRow(Base, table=True):
