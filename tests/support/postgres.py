@@ -32,6 +32,9 @@ _SETTINGS = {
 }
 
 
+_ROOM = 2_000_000_000  # bytes
+
+
 class NoPostgres(Exception):  # noqa: N818 - a state of affairs
     """There is no PostgreSQL to test with; says what to install."""
 
@@ -42,12 +45,17 @@ def server() -> Iterator[str]:
     if given := os.environ.get(ENVIRONMENT):
         yield given.replace("postgresql+psycopg://", "postgresql://")
         return
-    # A socket's path must be short.
-    folder = Path(tempfile.mkdtemp(prefix="reconcile-pg-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="reconcile-pg-", dir=_where()))
     try:
         yield from _run(_binaries(), folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _where() -> str:
+    """In memory if there is room, for a database per test; a short path in any case, since it holds the socket."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > _ROOM else "/tmp"
 
 
 def _run(binaries: Path, folder: Path) -> Iterator[str]:
