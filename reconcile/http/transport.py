@@ -37,17 +37,15 @@ class _Stream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 # the deadline replaces it
         while True:
-            left = self._attempt.deadline - self._clock.monotonic()
-            if left <= 0:
-                raise httpcore.ReadTimeout
+            left = self._left()
             try:
                 return self._inner.read(max_bytes, min(left, _SLICE))
             except httpcore.ReadTimeout:
                 if self._stop is not None:
                     self._stop.check()
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, timeout)
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 # as in `read`
+        self._inner.write(buffer, self._left())
 
     def close(self) -> None:
         self._inner.close()
@@ -55,11 +53,20 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        wrapped = self._inner.start_tls(ssl_context, server_hostname, timeout)
+        if self._stop is not None:
+            self._stop.check()
+        left = self._left() if timeout is None else min(timeout, self._left())
+        wrapped = self._inner.start_tls(ssl_context, server_hostname, left)
         return _Stream(wrapped, self._clock, self._stop, self._attempt)
 
     def get_extra_info(self, info: str) -> object:
         return self._inner.get_extra_info(info)
+
+    def _left(self) -> float:
+        left = self._attempt.deadline - self._clock.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout
+        return left
 
 
 class _Backend(httpcore.NetworkBackend):
