@@ -66,16 +66,23 @@ class Context:
 
     def client(self, source: SourceConfig, connector: Connector, stop: Stop | None = None) -> ProviderClient:
         """A client pinned to the source's origin, with one rate budget for all its threads."""
-        http = source.http
-        return ProviderClient(
-            source=source.name,
-            origin=source.base_url or connector.origin(),
-            headers=connector.headers,
-            clock=self.clock,
-            budget=RateBudget(http.rate or connector.facts.rate, self.clock),
-            limits=HttpLimits(http.deadline.total_seconds(), http.attempts, http.max_body, http.rate),
-            stop=stop or self.stop,
-            transport=self.transports(source),
-            pace=getattr(connector, "pace", None),
-            refresh=getattr(connector, "refresh", None),
-        )
+        return provider_client(source, connector, self.clock, stop or self.stop, self.transports(source))
+
+
+def provider_client(
+    source: SourceConfig, connector: Connector, clock: Clock, stop: Stop, transport: httpx.BaseTransport | None = None
+) -> ProviderClient:
+    """A client pinned to a source's origin; also for who has no ledger, and so no context (`reconcile check`)."""
+    http = source.http
+    return ProviderClient(
+        source=source.name,
+        origin=source.base_url or connector.origin(),
+        headers=connector.headers,
+        clock=clock,
+        budget=RateBudget(http.rate or connector.facts.rate, clock),
+        limits=HttpLimits(http.deadline.total_seconds(), http.attempts, http.max_body, http.rate),
+        stop=stop,
+        transport=transport,
+        pace=getattr(connector, "pace", None),
+        refresh=getattr(connector, "refresh", None),
+    )
