@@ -1,0 +1,81 @@
+"""The import rules of the layout, executed."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("reconcile", "jobs", "connectors")
+FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+PURE = {"windows": {"model"}, "ladder": {"model"}, "diff": {"model"}, "topics": set(), "model": set()}
+DATABASE = {"sqlmodel", "sqlalchemy", "alembic", "psycopg"}
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_imports_go_one_way_through_the_house(path):
+    """Connectors and jobs import the core and never each other; the core names neither; nothing imports the CLI."""
+    name = module(path)
+    top = name.partition(".")[0]
+    forbidden = {other for other in PACKAGES if other not in (top, "reconcile")}
+    for what in imported(path):
+        assert what.partition(".")[0] not in forbidden, f"{name} imports {what}"
+        if not name.startswith("reconcile.cli"):
+            assert not what.startswith("reconcile.cli"), f"{name} imports {what}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_only_the_ledger_talks_to_databases_and_only_scheduling_to_apscheduler(path):
+    """A library with traps has one door each."""
+    name = module(path)
+    for what in imported(path):
+        top = what.partition(".")[0]
+        if not name.startswith("reconcile.ledger"):
+            assert top not in DATABASE, f"{name} imports {what}"
+        if name != "reconcile.scheduling":
+            assert top != "apscheduler", f"{name} imports {what}"
+
+
+@pytest.mark.parametrize("name", sorted(PURE))
+def test_pure_modules_import_only_the_model(name):
+    """What is property-tested has no I/O to hide behind."""
+    for what in imported(ROOT / "reconcile" / f"{name}.py"):
+        if what.startswith("reconcile."):
+            assert what.split(".")[1] in PURE[name], f"{name} imports {what}"
+
+
+def test_nothing_pickles():
+    """A database must never be able to run code (INVARIANTS 4)."""
+    for path in FILES:
+        assert not {"pickle", "shelve", "marshal"} & set(imported(path)), module(path)
+
+
+def test_no_import_hides_inside_a_function():
+    """A cycle is mended, not dodged."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                inner = [n.lineno for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
+                assert not inner, f"{module(path)}:{inner}"
+
+
+def test_no_file_is_longer_than_four_hundred_lines():
+    """A file that long holds two rooms."""
+    long = {module(path): lines for path in FILES if (lines := len(path.read_text().splitlines())) > 400}
+    assert not long
