@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import URL, Engine, create_engine, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 
 from reconcile.errors import LedgerError
 
@@ -28,14 +28,22 @@ def engines(url: URL) -> tuple[Engine, Engine]:
         raise LedgerError(
             "ledger: the PostgreSQL driver is not installed; run `pip install 'reconcile[postgres]'`"
         ) from error
-    reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return reader, engine.execution_options()
+    reader = engine.execution_options()
+    event.listen(reader, "begin", _read_only)
+    return reader, engine
 
 
 def probe(writer: Engine, table: str) -> None:
     """Raise unless rows of `table` may be written: a read-only database and a mere reader are refused the lock."""
     with writer.connect() as connection:
         connection.execute(text(f"select 1 from {table} for key share"))
+
+
+def _read_only(connection: Connection) -> None:
+    """Said per transaction: what SQLAlchemy would set on the connection, it resets to an explicit READ WRITE, which a
+    standby refuses in words that hide the cause.
+    """
+    connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 
 def _connect_arguments(url: URL) -> dict[str, str | int]:
