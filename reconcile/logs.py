@@ -60,9 +60,14 @@ class Redactor:
             return {self.text(str(name)): self.value(item, str(name)) for name, item in value.items()}
         if isinstance(value, (list, tuple, set, frozenset)):
             return [self.value(item, key) for item in value]
-        if _SECRET_KEY.search(key) and value is not None:
+        if names_a_secret(key) and value is not None:
             return HIDDEN
         return value if isinstance(value, (bool, int, float)) or value is None else self.text(_text(value))
+
+
+def names_a_secret(name: str) -> bool:
+    """Whether what stands under this name is hidden whatever it is."""
+    return bool(_SECRET_KEY.search(name))
 
 
 def _text(value: object) -> str:

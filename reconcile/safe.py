@@ -14,7 +14,7 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def safe(text: str, limit: int = 300) -> str:
-    r"""`text` on one line, cut at `limit` characters; every control, escape and bidi character as `\x1b` or `\u202e`."""
+    r"""`text` on one line, cut at `limit` characters, with every control and bidi character as `\x1b` or `\u202e`."""
     if len(text) <= limit:
         return _visible(text, "")
     return f"{_visible(text[:limit], '')}… (+{len(text) - limit} characters)"

@@ -93,6 +93,11 @@ def subject_types(tx: Tx, source: str) -> list[str]:
     return sorted(row.type for row in tx.connection.execute(query))
 
 
+def as_dict(row: Row[Any]) -> dict[str, Any]:
+    """A row by column name."""
+    return dict(row._mapping)  # noqa: SLF001 - the public name SQLAlchemy gives it
+
+
 def has_events(tx: Tx, source: str) -> bool:
     """Whether any event of a source was recorded."""
     return tx.connection.execute(select(table.c.seq).where(table.c.source == source).limit(1)).first() is not None

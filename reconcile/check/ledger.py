@@ -1,0 +1,36 @@
+"""Whether the ledger can be opened and written, and which sources it knows nothing of yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconcile.check.finding import Finding, Level
+from reconcile.clock import Clock
+from reconcile.config import Config
+from reconcile.ledger import Ledger, horizons, views
+
+AREA = "ledger"
+
+
+def check(config: Config, clock: Clock) -> Iterator[Finding]:
+    """Opening it creates what is lacking and tries a write, so a failure here is one that a run would have."""
+    ledger = Ledger.open(config.ledger.get_secret_value(), clock)
+    try:
+        yield Finding(Level.OK, AREA, f"{ledger!r} can be read and written")
+        yield from _first_contact(config, ledger)
+    finally:
+        ledger.close()
+
+
+def _first_contact(config: Config, ledger: Ledger) -> Iterator[Finding]:
+    for source in config.sources.values():
+        with ledger.read() as tx:
+            known = views.has_events(tx, source.name) or horizons.get(tx, source.name)
+        if not known and source.recorded is None:
+            yield Finding(
+                Level.WARN,
+                source.name,
+                "nothing is recorded yet, so whatever a run lists counts as missed",
+                f"if the app handled events before: `reconcile baseline --since … --source {source.name}`, with live "
+                "deliveries reaching our receiver from then on; or set `recorded:`",
+            )

@@ -1,0 +1,119 @@
+"""What only the provider can say: do the credentials work, for which account, at what time, with which webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import httpx
+
+from reconcile import when
+from reconcile.check.finding import Finding, Level, failure
+from reconcile.clock import Clock, Stop
+from reconcile.config import HttpHandler, SourceConfig, WebhookConfig
+from reconcile.config.urls import same_url
+from reconcile.connector import Connector, Receives, SeesSubscriptions, Signs, Subscription, connector_class
+from reconcile.context import provider_client
+from reconcile.errors import ConfigError, CredentialsRefused, ProviderError
+from reconcile.http import ProviderClient
+from reconcile.topics import Topics
+
+#: From here on windows and leases still work, but somebody should look.
+SKEW_NOTED = timedelta(seconds=30)
+#: Receivers refuse signatures further from their clock than this, ours among them.
+SKEW_REFUSED = timedelta(minutes=5)
+
+
+def check(
+    source: SourceConfig, clock: Clock, stop: Stop, transport: httpx.BaseTransport | None = None
+) -> Iterator[Finding]:
+    """One source: what its connector can do as configured, then what its provider answers."""
+    connector = connector_class(source.connector)(source.settings)
+    yield from _signing(source, connector)
+    yield from _secrets(source, connector)
+    client = provider_client(source, connector, clock, stop, transport)
+    try:
+        yield from _asked(source, connector, client, clock)
+    finally:
+        client.close()
+
+
+def _asked(source: SourceConfig, connector: Connector, client: ProviderClient, clock: Clock) -> Iterator[Finding]:
+    try:
+        greeting = connector.greet(client)
+    except CredentialsRefused as error:
+        remedy = "check the credentials of this source and the scopes they were given"
+        yield Finding(Level.FAIL, source.name, f"credentials: {error}", remedy, error.exit_code)
+        return
+    except ProviderError as error:
+        yield failure(source.name, error)
+        return
+    yield Finding(Level.OK, source.name, f"credentials: the provider knows us as {greeting.account or 'its owner'}")
+    yield from (Finding(Level.WARN, source.name, warning) for warning in greeting.warnings)
+    for stream, earliest in greeting.limits.items():
+        what = f"{stream} can be read from {when.stamp(earliest)} on only, with these credentials"
+        yield Finding(Level.WARN, source.name, what, "ask the provider for the scope that reads further back")
+    yield _skew(source, client, clock)
+    if source.webhook is not None and isinstance(connector, SeesSubscriptions):
+        yield from _subscriptions(source, source.webhook, connector, client)
+
+
+def _skew(source: SourceConfig, client: ProviderClient, clock: Clock) -> Finding:
+    if client.provider_date is None:
+        what = "clock: the provider does not say what time it is, so windows settle twice as long"
+        return Finding(Level.WARN, source.name, what, "keep this machine's clock set by NTP")
+    skew = clock.now() - client.provider_date
+    text = f"clock: ours is {when.span(abs(skew))} {'ahead of' if skew > timedelta() else 'behind'} the provider's"
+    if abs(skew) >= SKEW_REFUSED:
+        remedy = "set this machine's clock by NTP: signatures are refused beyond 5 minutes"
+        return Finding(Level.FAIL, source.name, text, remedy, ConfigError.exit_code)
+    if abs(skew) >= SKEW_NOTED:
+        return Finding(Level.WARN, source.name, text, "set this machine's clock by NTP")
+    return Finding(Level.OK, source.name, "clock: agrees with the provider's")
+
+
+def _subscriptions(
+    source: SourceConfig, webhook: WebhookConfig, connector: SeesSubscriptions, client: ProviderClient
+) -> Iterator[Finding]:
+    if webhook.url is None:
+        remedy = "set webhook.url to where live deliveries go, and it is compared with what the provider has"
+        yield Finding(Level.WARN, source.name, "subscriptions: webhook.url is not set", remedy)
+        return
+    try:
+        ours = [one for one in connector.subscriptions(client) if same_url(one.url, webhook.url)]
+    except ProviderError as error:
+        yield failure(source.name, error)
+        return
+    yield from _compared(source, webhook, ours)
+
+
+def _compared(source: SourceConfig, webhook: WebhookConfig, ours: list[Subscription]) -> Iterator[Finding]:
+    live = Topics(name for one in ours if one.enabled for name in one.topics)
+    disabled = [one for one in ours if not one.enabled]
+    lacking = [topic for topic in webhook.topics if topic not in live]
+    for one in disabled:
+        what = f"subscriptions: {one.id} to {webhook.url} is disabled"
+        yield Finding(Level.WARN, source.name, what, "enable it at the provider")
+    if lacking:
+        what = f"subscriptions: the provider sends no {', '.join(lacking)} to {webhook.url}"
+        yield Finding(Level.WARN, source.name, what, "subscribe at the provider, or only backfills will find them")
+    elif not disabled:
+        yield Finding(Level.OK, source.name, f"subscriptions: every topic is sent to {webhook.url}")
+
+
+def _signing(source: SourceConfig, connector: Connector) -> Iterator[Finding]:
+    if not isinstance(source.handler, HttpHandler):
+        return
+    if not isinstance(connector, Signs):
+        what = f"handler: we cannot sign as {source.connector} does, so a receiver that verifies refuses what we send"
+        yield Finding(Level.WARN, source.name, what, "let the receiver accept our Reconcile-Event header from us alone")
+    elif source.webhook is None or not source.webhook.secrets:
+        what = "handler: without webhook.secret nothing can be signed for it"
+        remedy = "set webhook.secret to what the receiver verifies with"
+        yield Finding(Level.FAIL, source.name, what, remedy, ConfigError.exit_code)
+
+
+def _secrets(source: SourceConfig, connector: Connector) -> Iterator[Finding]:
+    if source.webhook and source.webhook.url and not source.webhook.secrets and isinstance(connector, Receives):
+        what = "webhook.secret is not set: our receiver would refuse every delivery"
+        yield Finding(Level.WARN, source.name, what, "set it, unless the app receives on its own and has `recorded:`")

@@ -1,0 +1,112 @@
+"""Where results and messages go: stdout is the result, stderr is everything else.
+
+Nothing leaves here with a secret's value in it or with a control character that a terminal would act on.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from reconcile.logs import Redactor
+from reconcile.safe import safe, safe_block
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows of text under column names; columns that hold only numbers are aligned to the right."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+
+    def add(self, *cells: object) -> None:
+        """Add a row; each cell is made safe to show."""
+        self.rows.append(tuple("-" if cell is None else safe(str(cell)) for cell in cells))
+
+    def numeric(self, place: int) -> bool:
+        """Whether a column holds only numbers."""
+        cells = [row[place] for row in self.rows]
+        return bool(cells) and all(cell.replace(",", "").isdigit() or cell == "-" for cell in cells)
+
+
+class Output:
+    """The two streams of the process. `records` says that stderr takes log records only, one object a line.
+
+    `documents` counts what `--json` printed: there must be exactly one.
+    """
+
+    def __init__(self, out: TextIO, err: TextIO, redactor: Redactor) -> None:
+        self.out = out
+        self.err = err
+        self.redactor = redactor
+        self.records = False
+        self.documents = 0
+
+    def line(self, text: str = "") -> None:
+        """A line, or several, of the result."""
+        self._write(self.out, f"{safe_block(self.redactor.text(text))}\n")
+
+    def say(self, text: str) -> None:
+        """A line, or several, about the work: an error, a warning, the resolved window."""
+        if self.records:
+            _log.info(text)
+        else:
+            self._write(self.err, f"{safe_block(self.redactor.text(text))}\n")
+
+    def json(self, document: object) -> None:
+        """The one document of `--json`; pure ASCII, so nothing in it reaches a terminal as a control."""
+        self.documents += 1
+        self._write(self.out, json.dumps(self.redactor.value(document), indent=2) + "\n")
+
+    def table(self, table: Table) -> None:
+        """A table: drawn on a terminal, aligned columns elsewhere; nothing if it has no rows."""
+        if table.rows and self.out.isatty():
+            Console(file=self.out, highlight=False, emoji=False).print(self._drawn(table))
+        elif table.rows:
+            self.line("\n".join(aligned(table)))
+
+    def _drawn(self, table: Table) -> RichTable:
+        drawn = RichTable(header_style="bold", pad_edge=False)
+        for place, name in enumerate(table.columns):
+            drawn.add_column(name, justify="right" if table.numeric(place) else "left", overflow="fold")
+        for row in table.rows:
+            drawn.add_row(*(Text(self.redactor.text(cell)) for cell in row))
+        return drawn
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        try:
+            stream.write(text)
+            stream.flush()
+        except BrokenPipeError:
+            _discard(stream)
+
+
+def aligned(table: Table) -> list[str]:
+    """The lines of a table as plain text, two spaces between columns."""
+    rows = [table.columns, *table.rows]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(table.columns))]
+    pads: list[Callable[[str, int], str]] = [
+        str.rjust if table.numeric(place) else str.ljust for place in range(len(table.columns))
+    ]
+    return ["  ".join(_padded(row, widths, pads)).rstrip() for row in rows]
+
+
+def _padded(row: Sequence[str], widths: Sequence[int], pads: Sequence[Callable[[str, int], str]]) -> list[str]:
+    return [pad(cell, width) for cell, width, pad in zip(row, widths, pads, strict=True)]
+
+
+def _discard(stream: TextIO) -> None:
+    """Whoever read us has gone (`| head`): the rest goes nowhere, and the exit code stays our own."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

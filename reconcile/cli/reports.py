@@ -1,0 +1,93 @@
+"""A run's report as people read it; `--json` prints it as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconcile import when
+from reconcile.cli.output import Output, Table
+from reconcile.cli.state import State
+from reconcile.report import RunReport
+
+#: Gaps shown in the report itself; `reconcile gaps list` has all.
+GAPS_SHOWN = 20
+
+#: What each exit code means, in the words of the reference.
+MEANING = {
+    0: "everything asked for is covered, nothing is unresolved",
+    1: "a bug of ours",
+    2: "usage or configuration",
+    3: "finished, and something is left; see `reconcile status`",
+    4: "coverage was not reached; run again once the provider answers",
+    5: "the ledger was unavailable; nothing was lost, run again",
+    75: "busy: another runner holds the source; run again later",
+    130: "interrupted; run again to go on",
+    143: "interrupted; run again to go on",
+}
+_STREAM = ("source", "stream", "from", "to", "covered", "listed", "gap", "backfilled", "pending", "superseded")
+_STREAMS = (*_STREAM, "handled", "filtered", "events")
+
+
+def show(state: State, report: RunReport, *, as_json: bool) -> None:
+    """Print the report on stdout, its errors on stderr; a bug with its traceback."""
+    if report.bug is not None:
+        state.apologise(report.bug)
+    for error in report.errors:
+        state.output.say(f"error: {error}")
+    if as_json:
+        state.output.json(report.as_json())
+        return
+    for table in (_streams(report), _handlers(report), _subscriptions(report), _gaps(report)):
+        state.output.table(table)
+    _sentences(state.output, report)
+
+
+def _streams(report: RunReport) -> Table:
+    table = Table(_STREAMS)
+    for one in report.streams:
+        covered = "yes" if one.covered else "NO"
+        counts = (one.listed, one.gap, one.backfilled, one.pending, one.superseded, one.already_handled, one.filtered)
+        table.add(one.source, one.stream, when.stamp(one.start), when.stamp(one.end), covered, *counts, one.events)
+    return table
+
+
+def _handlers(report: RunReport) -> Table:
+    table = Table(("handler of", "handled", "pending", "failed", "dead", "held", "paused"))
+    for one in report.handlers:
+        paused = "yes" if one.paused else "no"
+        table.add(one.source, one.handled, one.pending, one.failed, one.dead, one.held, paused)
+    return table
+
+
+def _subscriptions(report: RunReport) -> Table:
+    names = tuple(dict.fromkeys(name for row in report.subscriptions for name in row))
+    table = Table(names)
+    for row in report.subscriptions:
+        table.add(*(row.get(name) for name in names))
+    return table
+
+
+def _gaps(report: RunReport) -> Table:
+    table = Table(("gap of", "kind", "subject", "topic", "since", "reason"))
+    for gap in report.gaps[:GAPS_SHOWN]:
+        table.add(gap.source, gap.kind, gap.subject, gap.topic, when.stamp(gap.since), gap.reason)
+    return table
+
+
+def _sentences(output: Output, report: RunReport) -> None:
+    for sentence in _said(report):
+        output.line(sentence)
+
+
+def _said(report: RunReport) -> Iterator[str]:
+    more = report.gaps_total - min(len(report.gaps), GAPS_SHOWN)
+    if more > 0:
+        yield f"and {more} more: `reconcile gaps list`"
+    yield from (f"{one.source} {one.stream}: {one.error}" for one in report.streams if one.error)
+    yield from report.notes
+    if any(report.transactions.values()):
+        yield "transactions: " + ", ".join(f"{number} {name}" for name, number in report.transactions.items())
+    if any(report.alerts.values()):
+        yield "alerts: " + ", ".join(f"{number} {name}" for name, number in report.alerts.items())
+    dry = "dry run, nothing was changed: " if report.dry_run else ""
+    yield f"{dry}{MEANING.get(report.exit_code, '')} (exit {report.exit_code})"

@@ -1,0 +1,132 @@
+"""`run` and `baseline`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from reconcile import runner, when
+from reconcile.cli import reports, wiring
+from reconcile.cli.options import WHEN, AsJson, Sources, instant, known_sources, listed
+from reconcile.cli.state import State
+from reconcile.config import Config
+from reconcile.connector import connector_class
+from reconcile.context import Options
+from reconcile.errors import ConfigError
+
+_log = logging.getLogger(__name__)
+
+Since = Annotated[
+    str | None, typer.Option(metavar="WHEN", help=f"From when: {WHEN}.", show_default="the frontier of each stream")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(run)
+    app.command()(baseline)
+
+
+def run(
+    context: typer.Context,
+    *,
+    jobs: Annotated[
+        list[str] | None, typer.Argument(metavar="JOB", help="What to do; without any, all jobs in their order.")
+    ] = None,
+    since: Since = None,
+    until: Annotated[str | None, typer.Option(metavar="WHEN", help=f"Until when: {WHEN}.", show_default="now")] = None,
+    source: Sources = None,
+    stream: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this stream; may be given more than once.", show_default=False),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing anywhere; say what would be done.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Release what a closed valve holds.")] = False,
+    recheck: Annotated[bool, typer.Option("--recheck", help="Read again what is already proven.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find what was missed, deliver it, and report.
+
+    Without a job: subscriptions, backfill, status-checks, dispatch, alerts, as far as they are installed.
+    Without --since, each stream is read from its frontier.
+    """
+    state = State.of(context)
+    config = wiring.load_config(state)
+    options = Options(
+        since=instant(since, "--since", state.clock),
+        until=instant(until, "--until", state.clock),
+        sources=known_sources(config, source or ()),
+        streams=_known_streams(config, source or (), stream or ()),
+        dry_run=dry_run,
+        force=force,
+        recheck=recheck,
+    )
+    _execute(state, config, _known_jobs(jobs or ()), options, "run", as_json=as_json)
+
+
+def baseline(
+    context: typer.Context,
+    *,
+    since: Annotated[str, typer.Option(metavar="WHEN", help=f"From when: {WHEN}.", show_default=False)],
+    source: Sources = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record what exists as handled already.
+
+    For the first contact with an app that has been at work: no handler is called, and what happened before is
+    never called missed.
+    """
+    state = State.of(context)
+    config = wiring.load_config(state)
+    options = Options(
+        since=instant(since, "--since", state.clock), sources=known_sources(config, source or ()), baseline=True
+    )
+    _execute(state, config, ("backfill",), options, "baseline", as_json=as_json)
+
+
+def _execute(
+    state: State, config: Config, jobs: Sequence[str], options: Options, command: str, *, as_json: bool
+) -> None:
+    _check_window(state, options)
+    with wiring.working(state, config) as work:
+        state.output.say(_window(options))
+        report = runner.run(work, jobs, options, command)
+    _log.info("run.finished", extra=report.as_json())
+    reports.show(state, report, as_json=as_json)
+    raise typer.Exit(report.exit_code)
+
+
+def _check_window(state: State, options: Options) -> None:
+    if options.since and options.since > state.clock.now():
+        raise typer.BadParameter(f"{when.stamp(options.since)} has not come yet", param_hint="--since")
+    if options.since and options.until and options.since >= options.until:
+        window = f"{when.stamp(options.until)} is not after --since {when.stamp(options.since)}"
+        raise typer.BadParameter(window, param_hint="--until")
+
+
+def _window(options: Options) -> str:
+    """The resolved window: dates without an offset are UTC, and people should see what came of them."""
+    start = f"since {when.stamp(options.since)}" if options.since else "from the frontier of each stream"
+    return f"{start} until {when.stamp(options.until) if options.until else 'now'} (UTC)"
+
+
+def _known_jobs(names: Sequence[str]) -> tuple[str, ...]:
+    jobs = runner.installed()
+    unknown = [name for name in names if name not in jobs]
+    if unknown:
+        raise ConfigError(f"no job is called {listed(unknown)}; there are: {listed(tuple(jobs))}")
+    return tuple(dict.fromkeys(names))
+
+
+def _known_streams(config: Config, sources: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    chosen = [source for name, source in config.sources.items() if not sources or name in sources]
+    known = {stream.name for source in chosen for stream in connector_class(source.connector).facts.streams}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ConfigError(f"no stream is called {listed(unknown)}; there are: {listed(sorted(known))}")
+    return tuple(dict.fromkeys(names))

@@ -1,0 +1,43 @@
+"""SIGINT and SIGTERM: the first asks the work to stop where it is safe, the second ends the process at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from reconcile.clock import Stop
+
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+_ASKED = b"\nstopping where it is safe; once more to stop at once\n"
+_SHOW_CURSOR = b"\x1b[?25h"
+
+
+@contextmanager
+def stopping(stop: Stop) -> Iterator[None]:
+    """Within the block, signals set `stop` instead of interrupting whatever runs."""
+    before = {number: signal.signal(number, _handler(stop)) for number in CODES}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _handler(stop: Stop):  # type: ignore[no-untyped-def]  # noqa: ANN202 - the signal module's own callable type
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            _leave(CODES[signal.Signals(number)])
+        stop.set(CODES[signal.Signals(number)])
+        os.write(2, _ASKED)
+
+    return handle
+
+
+def _leave(code: int) -> None:
+    """Without unwinding: a hung handler or a stuck request must not be able to keep us."""
+    if os.isatty(2):
+        os.write(2, _SHOW_CURSOR)
+    os._exit(code)

@@ -1,0 +1,51 @@
+"""The production parts of a `Context`: the file, the ledger, the machine's clock, real transports and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reconcile import config as configuration
+from reconcile.cli.progress import watching
+from reconcile.cli.signals import stopping
+from reconcile.cli.state import State
+from reconcile.config import Config
+from reconcile.context import Context
+from reconcile.ledger import Ledger
+from reconcile.logs import secrets_of
+from reconcile.targets import factory
+from reconcile.targets.loading import make_importable
+
+
+def load_config(state: State, *, warn: bool = True) -> Config:
+    """The configuration; its secrets are hidden from then on, its warnings said unless told not to.
+
+    The file's folder becomes importable: handlers and the app's record may lie beside it. Raises `ConfigError`.
+    """
+    config = configuration.load(state.config_path, state.env)
+    state.output.redactor.learn(secrets_of(config))
+    make_importable(config.path.parent)
+    for warning in config.warnings if warn else ():
+        state.output.say(f"warning: {warning}")
+    return config
+
+
+@contextmanager
+def open_ledger(state: State, config: Config) -> Iterator[Ledger]:
+    """The configured ledger. Raises `LedgerError`."""
+    ledger = Ledger.open(config.ledger.get_secret_value(), state.clock)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+@contextmanager
+def working(state: State, config: Config) -> Iterator[Context]:
+    """A context to run jobs with: signals stop it, its progress is shown."""
+    with (
+        open_ledger(state, config) as ledger,
+        stopping(state.stop),
+        watching(state.output, state.clock, state.log_format) as progress,
+    ):
+        yield Context(config, ledger, state.clock, state.stop, lambda _source: None, factory.make, progress)

@@ -1,0 +1,45 @@
+"""What an operator sets right by hand: an event sent to its handler again, a gap tried again."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from reconcile.config import Config
+from reconcile.errors import ConfigError
+from reconcile.ledger import Tx, events, gaps
+from reconcile.ledger.gaps import Gap
+
+
+class Retried(StrEnum):
+    """What became of a gap that was to be tried again."""
+
+    REVIVED = "revived"  # its event waits for its handler, from the first attempt
+    BUSY = "busy"  # its event is with its handler right now
+    NEEDS_RUN = "needs a run"  # there is no event: only reading the provider again can help
+    NOT_OPEN = "not open"
+
+
+def replay(tx: Tx, config: Config, source: str, seq: int) -> bool:
+    """Send an event to its handler again, from the first attempt; False while a handler has it.
+
+    Its open gaps are closed: the attempts to come will open them again. Raises `ConfigError` if its source has no
+    handler now, as it would wait for ever.
+    """
+    configured = config.sources.get(source)
+    if configured is None or configured.handler is None:
+        raise ConfigError(
+            f"{source}: event {seq} cannot be sent again: the source has no handler in {config.path.name}"
+        )
+    if not events.replay(tx, seq):
+        return False
+    gaps.close_for_event(tx, seq, "sent to its handler again by hand")
+    return True
+
+
+def retry(tx: Tx, config: Config, gap: Gap) -> Retried:
+    """Try a gap again: revive its event if there is one. Raises `ConfigError` as `replay` does."""
+    if gap.state != gaps.OPEN:
+        return Retried.NOT_OPEN
+    if gap.seq is None:
+        return Retried.NEEDS_RUN
+    return Retried.REVIVED if replay(tx, config, gap.source, gap.seq) else Retried.BUSY
