@@ -15,6 +15,7 @@ from reconcile.errors import ConfigError
 from reconcile.safe import safe
 
 SHOWN = 60
+LONGEST_PATH = 4096
 
 _SECRET_KEY = re.compile(r"secret|token|passw|key|credential|auth|smtp|ledger|database", re.IGNORECASE)
 
@@ -48,7 +49,7 @@ class Problems:
     """What is wrong with one file. `is_private` says of a path whether its value must not be shown."""
 
     def __init__(self, file: str) -> None:
-        self._file = clean(file)
+        self._file = safe(file, LONGEST_PATH)
         self._found: list[_Problem] = []
         self.is_private: Callable[[Path], bool] = lambda _: True
 

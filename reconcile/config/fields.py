@@ -94,8 +94,16 @@ def unique(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-def _topic(text: str) -> str:
-    if not text or not text.isprintable() or " " in text:
+def _filled(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise ValueError("must not be empty")
+    return values
+
+
+def _name(text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty")
+    if not text.isprintable() or " " in text:
         raise ValueError("must be a name without spaces")
     return text
 
@@ -111,6 +119,7 @@ DurationOrZero = Annotated[
     BeforeValidator(_read(parse_duration, timedelta, "must be a duration such as 30s, 5m, 3h or 7d")),
 ]
 Duration = Annotated[DurationOrZero, AfterValidator(_positive)]
+Durations = Annotated[tuple[Duration, ...], AfterValidator(_filled)]
 Size = Annotated[
     int,
     Field(ge=1, le=MOST),
@@ -124,10 +133,10 @@ Rate = Annotated[
 Reference = Annotated[str, AfterValidator(reference)]
 Timezone = Annotated[str, AfterValidator(timezone_name)]
 Address = Annotated[str, AfterValidator(mail_address)]
-Addresses = Annotated[tuple[Address, ...], Field(min_length=1), AfterValidator(unique)]
+Addresses = Annotated[tuple[Address, ...], AfterValidator(_filled), AfterValidator(unique)]
 WebUrl = Annotated[str, AfterValidator(web_url)]
 OriginUrl = Annotated[str, AfterValidator(origin_url)]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
-Secrets = Annotated[tuple[Secret, ...], Field(min_length=1), BeforeValidator(_entry_of_list)]
-Name = Annotated[str, AfterValidator(_topic)]
-Names = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(unique)]
+Secrets = Annotated[tuple[Secret, ...], AfterValidator(_filled), BeforeValidator(_entry_of_list)]
+Name = Annotated[str, AfterValidator(_name)]
+Names = Annotated[tuple[Name, ...], AfterValidator(_filled), AfterValidator(unique)]

@@ -15,8 +15,8 @@ from reconcile.config.node import Node
 
 _SAID = {
     "string_type": "must be text; put it in quotes",
-    "int_type": "must be a whole number",
-    "bool_type": "must be true or false",
+    "int_type": "must be a whole number, without quotes",
+    "bool_type": "must be true or false, without quotes",
     "tuple_type": "must be a list",
     "list_type": "must be a list",
     "dict_type": "must be a mapping",
@@ -27,6 +27,7 @@ _SAID = {
     "less_than_equal": "must be at most {le}",
     "literal_error": "must be {expected}",
 }
+_WANTS_MAPPING = ("dict_type", "model_type", "model_attributes_type")
 _SHOULD = re.compile(r"^\w+ should ")
 _SECTIONS: dict[str, type[BaseModel]] = {
     "defaults": model.Tuning,
@@ -93,5 +94,11 @@ def report_one(
     else:
         place = error.get("ctx", {}).get("place")
         node = node if place is None else node.find((place,))
-        shown = "_type" in error["type"] or not isinstance(node.value, dict | tuple)
-        problems.add(node, message or message_of(error), show=shown)
+        problems.add(node, message or message_of(error), show=_is_telling(error, node))
+
+
+def _is_telling(error: ErrorDetails, node: Node) -> bool:
+    """Whether what was given helps: a list where text belongs, but not text, perhaps a secret, for a whole section."""
+    if isinstance(node.value, dict | tuple):
+        return error["type"].endswith("_type")
+    return error["type"] not in _WANTS_MAPPING

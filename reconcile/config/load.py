@@ -105,7 +105,7 @@ def _build(
     rest = {key: root.items[key].plain() for key in ("ledger", "timezone", "schedules", "alerts") if key in root.items}
     context = {"sources": tuple(root.find(("sources",)).items), "jobs": jobs}
     try:
-        return Config.model_validate({**rest, "path": path, "sources": found}, context=context)
+        return Config.model_validate({**rest, "path": path, "sources": found}, context=context, by_name=False)
     except ValidationError as error:
         invalid.report(error, root, problems)
         return None
@@ -115,7 +115,7 @@ def _check_defaults(root: Node, problems: Problems) -> None:
     defaults = root.items.get("defaults")
     if defaults:
         try:
-            Tuning.model_validate(defaults.plain())
+            Tuning.model_validate(defaults.plain(), by_name=False)
         except ValidationError as error:
             invalid.report(error, defaults, problems, invalid.keys_of(Tuning))
 

@@ -180,7 +180,7 @@ class ScheduleConfig(_Frozen):
     every: kinds.Duration | None = None
     cron: str | None = None
     sources: kinds.Names | None = None
-    ladder: Annotated[tuple[kinds.Duration, ...], Field(min_length=1)] | None = None
+    ladder: kinds.Durations | None = None
     keep_payloads: kinds.Duration | None = None
 
     @field_validator("job")

@@ -46,7 +46,7 @@ def validate(source: Node, kind: type[BaseModel], problems: Problems) -> BaseMod
     try:
         settings = kind.model_validate(own.plain())
     except ValidationError as found:
-        _report(found, own, kind, problems)
+        _report(found, own, empty, kind, problems)
         return None
     return None if empty else settings
 
@@ -56,11 +56,13 @@ def _empty_secrets(own: Node, problems: Problems) -> list[Node]:
     return [node for node, text in texts if problems.is_private(node.path) and not text.strip()]
 
 
-def _report(found: ValidationError, own: Node, kind: type[BaseModel], problems: Problems) -> None:
+def _report(found: ValidationError, own: Node, empty: list[Node], kind: type[BaseModel], problems: Problems) -> None:
     known = (*COMMON, *invalid.keys_of(kind))
     harmless = _messages(kind, _without_guarded(own, problems))
     for error in found.errors(include_url=False, include_input=False):
         said = invalid.message_of(error)
+        if own.find(error["loc"]) in empty:
+            continue
         if not invalid.is_ours(error) and harmless.get(_identity(error)) != said:
             said = "is not accepted by the connector"
         invalid.report_one(error, own, problems, known, said)

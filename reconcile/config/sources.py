@@ -33,6 +33,7 @@ class _Unvalidated(BaseModel):
 
 def build(root: Node, problems: Problems, connectors: Connectors) -> dict[str, SourceConfig]:
     """Every source that is without fault, by name; what is wrong with the others goes to `problems`."""
+    problems.is_private = _privacy({})
     section = root.items.get("sources")
     if section is None:
         problems.missing(root, "sources")
@@ -77,13 +78,13 @@ def _privacy(kinds: Mapping[str, type[Connector] | None]) -> Callable[[Path], bo
 
 def _source(name: str, node: Node, root: Node, kind: type[Connector] | None, problems: Problems) -> SourceConfig | None:
     if not isinstance(node.value, dict):
-        problems.add(node, "must be a mapping with the key connector")
+        problems.add(node, "must be a mapping with the key connector", show=False)
         return None
     merged = _with_defaults(node, root.find(("defaults",)))
     own = settings.validate(merged, kind.Settings, problems) if kind else None
     common: dict[str, Any] = {key: n.plain() for key, n in merged.items.items() if key in settings.COMMON}
     try:
-        source = SourceConfig.model_validate({**common, "name": name, "settings": own or _Unvalidated()})
+        source = SourceConfig.model_validate({**common, "name": name, "settings": own or _Unvalidated()}, by_name=False)
     except ValidationError as found:
         invalid.report(found, merged, problems)
         return None

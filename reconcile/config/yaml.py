@@ -17,8 +17,12 @@ DEEPEST = 20
 _TOO_DEEP = f"nested deeper than {DEEPEST} levels"
 
 _TAG = "tag:yaml.org,2002:"
-_KINDS = {"int": "a number", "float": "a number", "bool": "true or false", "timestamp": "a date"}
+_GUESSES = {
+    "bool": "YAML takes this for true or false; write one of them, or put it in quotes",
+    "timestamp": "YAML takes this for a date; put it in quotes",
+}
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_DIGITS = re.compile(r"-?[1-9][0-9]*")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
 _SYNTAX = (
     ("found character '\\t'", "a tab cannot indent; use spaces"),
@@ -103,10 +107,13 @@ class _Converter:
         if why:
             return self._broken(Node(None, path, _place(raw.start_mark), key_at), why)
         if isinstance(raw, yaml.MappingNode):
-            return Node(self._entries(raw, path), path, _place(raw.start_mark), key_at)
+            entries = self._entries(raw, path)
+            # with a key refused, what else the mapping seems to lack is no news
+            refused = len(entries) < len(raw.value)
+            return Node(entries, path, _place(raw.start_mark), key_at, broken=refused)
         if isinstance(raw, yaml.SequenceNode):
-            entries = tuple(self.node(entry, (*path, i), None) for i, entry in enumerate(raw.value))
-            return Node(entries, path, _place(raw.start_mark), key_at)
+            members = tuple(self.node(entry, (*path, i), None) for i, entry in enumerate(raw.value))
+            return Node(members, path, _place(raw.start_mark), key_at)
         value, why = _scalar(raw)
         node = Node(value, path, _place(raw.start_mark), key_at)
         return self._broken(node, why) if why else node
@@ -151,13 +158,22 @@ def _scalar(raw: yaml.Node) -> tuple[Scalar, str]:
         return text, "half of a surrogate pair is not a character" if lone else ""
     if kind == "null":
         return None, "is empty; give it a value or leave the key out"
-    if kind == "int" and _INTEGER.fullmatch(text):
-        return int(text), ""
-    if kind == "float" and _DECIMAL.fullmatch(text):
-        return float(text), ""
+    if kind in {"int", "float"}:
+        return _number(text)
     if kind == "bool" and text in {"true", "false"}:
         return text == "true", ""
-    return text, f"YAML would take this for {_KINDS.get(kind, 'something else')}; put it in quotes"
+    return text, _GUESSES.get(kind, "YAML takes this for a sign of its own; put it in quotes")
+
+
+def _number(text: str) -> tuple[Scalar, str]:
+    """A plain decimal number, and what is wrong with any other."""
+    if _INTEGER.fullmatch(text):
+        return int(text), ""
+    if _DECIMAL.fullmatch(text):
+        return float(text), ""
+    if _DIGITS.fullmatch(text):
+        return text, "is too long for a number; put it in quotes if it is text"
+    return text, "YAML may take this for another number; write plain digits, or put it in quotes"
 
 
 def _syntax(error: yaml.MarkedYAMLError, text: str, mark: yaml.Mark) -> str:
