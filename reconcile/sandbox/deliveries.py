@@ -96,7 +96,8 @@ class Network:
     `delay` is a range of seconds before a first attempt; a reordered one waits up to `held_back` seconds more.
     During `outages` (half-open intervals) nothing arrives and the provider knows. Retries follow the provider's
     schedule, with the original body; `retries=False` makes every first failure final. `given_up` is what the
-    provider will not send again, though it never heard a 2xx for it.
+    provider will not send again, though it never heard a 2xx for it. With `url`, `send` gets only what is meant for
+    that address; other subscribers are somebody else's, and answer 200.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class Network:
         held_back: float = 900.0,
         outages: Sequence[tuple[datetime, datetime]] = (),
         retries: bool = True,
+        url: str = "",
     ) -> None:
         self.attempts: list[Attempt] = []
         self.given_up: list[Delivery] = []
@@ -119,6 +121,7 @@ class Network:
         self.delay = delay
         self.held_back = held_back
         self.retries = retries
+        self.url = url
         self._sender = sender
         self._clock = clock
         self._send = send
@@ -166,6 +169,9 @@ class Network:
             self.given_up.append(delivery)
             return
         delivery.attempts += 1
+        if self.url and delivery.url != self.url:
+            self._sender.report(delivery, ok=True)
+            return
         fate = Fate.DROPPED if self._is_out() else self.fates.draw(self._dice)
         status = self._carry(delivery, fate)
         heard = 200 if fate is Fate.LOST else None if fate is Fate.UNHEARD else status

@@ -47,19 +47,17 @@ class Rule:
     seen: int = 0
     happened: int = 0
 
-    def applies(self, request: httpx.Request) -> bool:
-        """Count the request, and say whether the fault happens to it."""
+    def counts(self, request: httpx.Request) -> bool:
+        """Count the request if it matches, and say whether the fault is due to happen to it."""
         if (self.method and request.method != self.method) or not re.search(self.path, str(request.url)):
             return False
         self.seen += 1
-        applies = self.seen >= self.nth and (self.times == 0 or self.happened < self.times)
-        self.happened += applies
-        return applies
+        return self.seen >= self.nth and (self.times == 0 or self.happened < self.times)
 
 
 @dataclass
 class Faults:
-    """Passes requests on to `fake`, unless a rule applies; the first that does wins. Thread-safe."""
+    """Passes requests on to `fake`, unless a rule is due; the first that is wins, all of them count. Thread-safe."""
 
     fake: HasHandle
     rules: list[Rule] = field(default_factory=list)
@@ -80,5 +78,7 @@ class Faults:
     def handle(self, request: httpx.Request) -> httpx.Response:
         """Answer one request, well or badly."""
         with self._lock:
-            rule = next((rule for rule in self.rules if rule.applies(request)), None)
-        return rule.fault(request, self.fake.handle) if rule else self.fake.handle(request)
+            due = [rule for rule in self.rules if rule.counts(request)]
+            for rule in due[:1]:
+                rule.happened += 1
+        return due[0].fault(request, self.fake.handle) if due else self.fake.handle(request)

@@ -95,15 +95,18 @@ class FakeShopify(Catalog):
 
     def headers_of(self, delivery: Delivery) -> dict[str, str]:
         """Headers of an attempt to deliver, signed."""
-        return self.hooks.headers(delivery)
+        with self.lock:
+            return self.hooks.headers(delivery)
 
     def owed(self, delivery: Delivery) -> bool:
         """Whether the provider would still send it."""
-        return self.hooks.owed(delivery)
+        with self.lock:
+            return self.hooks.owed(delivery)
 
     def report(self, delivery: Delivery, *, ok: bool) -> float | None:
         """Note how an attempt went; seconds until the next one, None if there will be none."""
-        return self.hooks.report(delivery, ok=ok)
+        with self.lock:
+            return self.hooks.report(delivery, ok=ok)
 
     def rotate_secret(self, secret: str, *, revoke_old: bool = False) -> None:
         """Add a secret. The oldest unrevoked one goes on signing until it is revoked."""
@@ -199,7 +202,8 @@ class FakeShopify(Catalog):
         params = query(request)
         if kind != "refunds" and params.get("since_id", "").isdecimal():
             children = [child for child in children if child["id"] > int(params["since_id"])]
-        return self._ok({kind: children}, headers)
+        limit = listing.limit_of(params) or listing.DEFAULT_LIMIT
+        return self._ok({kind: children if kind == "transactions" else children[:limit]}, headers)
 
     def _child(self, _: httpx.Request, headers: dict[str, str], text: str, kind: str, child_id: str) -> httpx.Response:
         for child in self._children_of(int(text), kind):

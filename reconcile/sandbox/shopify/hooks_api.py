@@ -12,7 +12,7 @@ import msgspec
 
 from reconcile.sandbox.fake import Json, Refusal
 from reconcile.sandbox.shopify.hooks import Hook, Hooks
-from reconcile.sandbox.shopify.listing import only
+from reconcile.sandbox.shopify.listing import DEFAULT_LIMIT, limit_of, only
 
 _TOPICS = """
     app/uninstalled bulk_operations/finish carts/create carts/update checkouts/create checkouts/delete checkouts/update
@@ -61,7 +61,7 @@ class HooksApi:
 
     def _matching(self, request: httpx.Request) -> list[Hook]:
         params = _params(request)
-        limit, since = _limit(params), int(params.get("since_id", "0") or 0)
+        limit, since = limit_of(params) or DEFAULT_LIMIT, int(params.get("since_id", "0") or 0)
         found = [hook for hook in self._hooks if not hook.app_specific and hook.id > since]
         for name in ("topic", "address"):
             if name in params:
@@ -134,10 +134,3 @@ def _asked(request: httpx.Request) -> Json:
 
 def _params(request: httpx.Request) -> dict[str, str]:
     return dict(parse_qsl(request.url.query.decode(), keep_blank_values=True))
-
-
-def _limit(params: dict[str, str]) -> int:
-    text = params.get("limit", "50")
-    if not text.isdecimal() or int(text) > 250:
-        raise Refusal(400, {"errors": "Limit exceeds maximum limit of 250"})
-    return int(text)

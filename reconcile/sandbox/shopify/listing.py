@@ -129,7 +129,7 @@ class Question:
 
 def ask(resource: str, params: Mapping[str, str], now: datetime, zone: ZoneInfo, *, ordered: bool) -> Question:
     """Read the parameters of a list; raises `Refusal` as Shopify refuses them."""
-    limit = _limit(params)
+    limit = limit_of(params)
     if "page_info" not in params:
         return Question(resource, params, limit or DEFAULT_LIMIT, None, zone, ordered)
     for name in params:
@@ -144,7 +144,8 @@ def ask(resource: str, params: Mapping[str, str], now: datetime, zone: ZoneInfo,
     return Question(resource, asked, limit or cursor.limit, cursor, zone, ordered)
 
 
-def _limit(params: Mapping[str, str]) -> int:
+def limit_of(params: Mapping[str, str]) -> int:
+    """The page size asked for, 0 if none is; 400 beyond 250."""
     text = params.get("limit", "")
     if not text:
         return 0

@@ -66,15 +66,18 @@ class FakeStripe(Platform, Billing):
 
     def headers_of(self, delivery: Delivery) -> dict[str, str]:
         """Headers of an attempt to deliver, signed now."""
-        return self.endpoints.headers(delivery)
+        with self.lock:
+            return self.endpoints.headers(delivery)
 
     def owed(self, delivery: Delivery) -> bool:
         """Whether the provider would still send it."""
-        return self.endpoints.owed(delivery)
+        with self.lock:
+            return self.endpoints.owed(delivery)
 
     def report(self, delivery: Delivery, *, ok: bool) -> float | None:
         """Note how an attempt went; seconds until the next one, None if there will be none."""
-        return self.endpoints.report(delivery, ok=ok)
+        with self.lock:
+            return self.endpoints.report(delivery, ok=ok)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         account = self._authorized(request)

@@ -80,7 +80,7 @@ class Endpoints:
         self._clock = clock
         self._dice = dice
         self._main = main
-        self._livemode = livemode
+        self.livemode = livemode
         self._endpoints: dict[str, Endpoint] = {}
         self._serial = 0
         self._events: dict[str, Event] = {}
@@ -116,7 +116,7 @@ class Endpoints:
             enabled_events=tuple(enabled_events),
             created=int(now.timestamp()),
             visible_at=now,
-            livemode=self._livemode,
+            livemode=self.livemode,
             secrets=[Secret("whsec_" + self._dice.token(32))],
             api_version=api_version,
             connect=connect,
@@ -195,11 +195,11 @@ class Endpoints:
         return wait
 
     def _wait(self, delivery: Delivery) -> float | None:
-        schedule = LIVE_RETRIES if self._livemode else SANDBOX_RETRIES
+        schedule = LIVE_RETRIES if self.livemode else SANDBOX_RETRIES
         if delivery.attempts <= len(schedule):
             return schedule[delivery.attempts - 1]
         next_try = self._clock.now() + timedelta(seconds=LATE_RETRY)
-        return LATE_RETRY if self._livemode and next_try <= delivery.created + LIVE_FOR else None
+        return LATE_RETRY if self.livemode and next_try <= delivery.created + LIVE_FOR else None
 
     def _judge(self, endpoint: Endpoint, *, ok: bool) -> None:
         now = self._clock.now()

@@ -32,7 +32,7 @@ class EndpointsApi:
         for name, value in (("url", url), ("enabled_events", events)):
             if not value:
                 raise error(400, f"Missing required param: {name}.", code="parameter_missing", param=name)
-        _check_url(url)
+        _check_url(url, livemode=self._endpoints.livemode)
         _check_events(events)
         if len(self._endpoints.of(account)) >= MAX_ENDPOINTS:
             raise error(400, f"You have reached the maximum of {MAX_ENDPOINTS} webhook endpoints.")
@@ -51,7 +51,7 @@ class EndpointsApi:
         """Change one. The request says `disabled`, the answer says `status`."""
         params.only(single={"url", "disabled", "description"}, lists={"enabled_events"}, nested={"metadata"})
         if "url" in params.single:
-            _check_url(params.single["url"])
+            _check_url(params.single["url"], livemode=endpoint.livemode)
             endpoint.url = params.single["url"]
         if "enabled_events" in params.lists:
             _check_events(params.lists["enabled_events"])
@@ -81,8 +81,10 @@ def show(endpoint: Endpoint) -> Json:
     }  # fmt: skip
 
 
-def _check_url(url: str) -> None:
+def _check_url(url: str, *, livemode: bool) -> None:
     parts = urlsplit(url)
+    if livemode and parts.scheme == "http":
+        raise error(400, "Invalid URL: URL must be HTTPS in live mode.", code="url_invalid", param="url")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         text = "Invalid URL: An explicit scheme (such as https) must be provided."
         raise error(400, text, code="url_invalid", param="url")
