@@ -216,7 +216,7 @@ class GapRow(Base, table=True):
 
     __table_args__ = (
         Index("ux_reconcile_gap_key", "source", "kind", "key", unique=True),
-        Index("ix_reconcile_gap_state", "state", "source"),
+        Index("ix_reconcile_gap_state", "state", "source", "kind"),
         Index("ix_reconcile_gap_seq", "seq"),
     )
 

@@ -203,7 +203,7 @@ def _gap() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_reconcile_gap_seq", "reconcile_gap", ["seq"], unique=False)
-    op.create_index("ix_reconcile_gap_state", "reconcile_gap", ["state", "source"], unique=False)
+    op.create_index("ix_reconcile_gap_state", "reconcile_gap", ["state", "source", "kind"], unique=False)
     op.create_index("ux_reconcile_gap_key", "reconcile_gap", ["source", "kind", "key"], unique=True)
 
 
