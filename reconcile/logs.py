@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Literal, TextIO
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
@@ -75,21 +75,26 @@ def _text(value: object) -> str:
 
 
 def _forms(value: str) -> Iterator[str]:
-    for plain in {value, value.strip(), *_password(value)}:
+    """How a secret may be spelled: as it is, in a URL, in JSON, in a Python text."""
+    for plain in _parts(value):
         yield from (plain, quote(plain, safe=""), quote_plus(plain), json.dumps(plain)[1:-1], repr(plain)[1:-1])
 
 
-def _password(value: str) -> Iterator[str]:
-    """The password inside a database's or mail server's URL: errors quote it alone."""
+def _parts(value: str) -> set[str]:
+    """What of a value is secret: of a URL without user and query, such as a ledger's file, nothing.
+
+    The password of a URL is hidden on its own as well, as errors quote it alone.
+    """
     if "://" not in value:
-        return
+        return {value, value.strip()}
     try:
-        password = urlsplit(value).password
+        url = urlsplit(value)
     except ValueError:
-        return
-    if password:
-        yield password
-        yield unquote(password)
+        return {value}
+    if "@" not in url.netloc and not url.query:
+        return set()
+    queried = [text for name, text in parse_qsl(url.query) if names_a_secret(name)]
+    return {value, url.password or "", unquote(url.password or ""), *queried}
 
 
 def secrets_of(config: object) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ from reconcile.ledger import Tx, gaps
 from reconcile.ledger.gaps import Gap
 from reconcile.model import GapKind
 from reconcile.repair import Retried
+from reconcile.safe import safe
 
 Kind = Annotated[GapKind | None, typer.Option("--kind", metavar="KIND", help="Only this kind.", show_default=False)]
 Number = Annotated[
@@ -70,7 +72,10 @@ def show(context: typer.Context, *, number: Number, as_json: AsJson = False) -> 
         state.output.json(_document(gap))
         return
     for name, value in _document(gap).items():
-        state.output.line(f"{name + ':':<11} {'-' if value in (None, '') else value}")
+        text = (
+            when.stamp(value) if isinstance(value, datetime) else safe(str("-" if value in (None, "") else value), 2000)
+        )
+        state.output.line(f"{name + ':':<11} {text}")
 
 
 def retry(context: typer.Context, *, numbers: Numbers = None, source: OneSource = "", kind: Kind = None) -> None:
