@@ -16,6 +16,7 @@ from reconcile.safe import safe
 
 SHOWN = 60
 LONGEST_PATH = 4096
+LONGEST_MESSAGE = 1000
 
 _SECRET_KEY = re.compile(r"secret|token|passw|key|credential|auth|smtp|ledger|database", re.IGNORECASE)
 
@@ -84,7 +85,9 @@ class Problems:
     def _line(self, problem: _Problem) -> str:
         where = f":{problem.place.line}:{problem.place.column}" if problem.place else ""
         path = f" {dotted(problem.path)}" if problem.path else ""
-        return f"{self._file}{where}{path}: {problem.message}{self._given(problem.given)}"
+        # a connector's message may repeat what it was given, line breaks and all
+        message = safe(problem.message, LONGEST_MESSAGE)
+        return f"{self._file}{where}{path}: {message}{self._given(problem.given)}"
 
     def _given(self, node: Node | None) -> str:
         if node is None or node.value in ("", None):

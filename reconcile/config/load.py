@@ -103,7 +103,7 @@ def _build(
     found = sources.build(root, problems, connectors)
     _check_defaults(root, problems)
     rest = {key: root.items[key].plain() for key in ("ledger", "timezone", "schedules", "alerts") if key in root.items}
-    context = {"sources": tuple(root.find(("sources",)).items), "jobs": jobs}
+    context = {"sources": tuple(root.entry("sources").items), "jobs": jobs}
     try:
         return Config.model_validate({**rest, "path": path, "sources": found}, context=context, by_name=False)
     except ValidationError as error:
@@ -122,11 +122,10 @@ def _check_defaults(root: Node, problems: Problems) -> None:
 
 def _warnings(config: Config, path: Path) -> tuple[str, ...]:
     """What the operator should know of a file that others may write to."""
-    code = [
-        name
-        for name, source in config.sources.items()
-        if isinstance(source.handler, PythonHandler) or isinstance(source.recorded, RecordedCallable)
-    ]
-    if not code:
+    names_code = any(
+        isinstance(source.handler, PythonHandler) or isinstance(source.recorded, RecordedCallable)
+        for source in config.sources.values()
+    )
+    if not names_code:
         return ()
     return (f"{path}: others may write to it, and it names Python code to run; do: chmod go-w {path}",)

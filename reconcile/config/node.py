@@ -42,6 +42,10 @@ class Node:
         """Where to look: a mapping or list is found by its key, anything else by itself."""
         return self.key_at if self.key_at and isinstance(self.value, dict | tuple) else self.at
 
+    def entry(self, key: str) -> Node:
+        """The entry under `key`, or one that holds nothing."""
+        return self.items.get(key) or Node(None, (*self.path, key), self.at)
+
     def plain(self) -> object:
         """The value without places."""
         if isinstance(self.value, dict):

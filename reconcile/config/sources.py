@@ -80,7 +80,7 @@ def _source(name: str, node: Node, root: Node, kind: type[Connector] | None, pro
     if not isinstance(node.value, dict):
         problems.add(node, "must be a mapping with the key connector", show=False)
         return None
-    merged = _with_defaults(node, root.find(("defaults",)))
+    merged = _with_defaults(node, root.entry("defaults"))
     own = settings.validate(merged, kind.Settings, problems) if kind else None
     common: dict[str, Any] = {key: n.plain() for key, n in merged.items.items() if key in settings.COMMON}
     try:

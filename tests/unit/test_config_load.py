@@ -175,6 +175,13 @@ def test_a_fault_in_the_defaults_is_said_once(tmp_path):
     ]
 
 
+def test_a_connectors_message_stays_on_one_line(tmp_path):
+    """Whatever a connector's own message repeats, it cannot break the line or move the cursor (X4)."""
+    (problem,) = problems_of(in_source('note: "bad\\nschedules.yaml:1:1: \\e[31mforged"'), folder=tmp_path)
+    assert problem.startswith(":6:11 sources.acme.note: must not begin with bad, but is bad\\x0a")
+    assert problem.isprintable()
+
+
 def test_a_file_that_is_not_there_names_the_remedy(tmp_path, monkeypatch):
     """Without a file, the error says how to get one."""
     monkeypatch.chdir(tmp_path)
