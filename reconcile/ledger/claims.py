@@ -6,6 +6,7 @@ are claimed one at a time, in order; a failing one holds the others for `RETRY_H
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,13 +19,16 @@ from reconcile.errors import LedgerError
 from reconcile.ledger import marks
 from reconcile.ledger.errors import is_locked
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.process import Holder
+from reconcile.ledger.marks import Call
+from reconcile.ledger.process import Holder, process_started
 from reconcile.ledger.tables import events as table
 from reconcile.model import EventState, Occurrence, micros
 
 #: How long a claim lives unless renewed, and how often its owner renews it.
 CLAIM_LIFE = timedelta(seconds=30)
 RENEW_EVERY = timedelta(seconds=10)
+#: Somebody else's claim may come back at any moment: how long to wait before looking again.
+LOOK_AGAIN = timedelta(seconds=1)
 #: A failing event holds its subject for this many attempts; then later ones pass it.
 RETRY_HOLDS = 3
 
@@ -50,9 +54,11 @@ class Due(NamedTuple):
     next_at: datetime | None
 
 
-def owner_name(holder: Holder) -> str:
-    """The text a claim is held under: `host:pid:random:started`, so that others can see whether its process is gone."""
-    return f"{holder.name}:{holder.process_started}"
+def owner_name(holder: str) -> str:
+    """The text a claim is held under by `holder`, the `Holder.name` of this process: with the process's start, so that
+    others can see whether it is gone.
+    """
+    return f"{holder}:{process_started(os.getpid())}"
 
 
 def owner_gone(owner: str) -> bool:
@@ -99,15 +105,16 @@ _OUTDATED = _exists("v", "v.state = 'handled' and v.topic = e.topic and v.versio
 
 
 @cache
-def candidates_sql(dialect: str) -> str:
+def candidates_sql(dialect: str, *, probe: bool = False) -> str:
     """The events that may be claimed, in order; a row that someone is changing right now is left for next time."""
+    order = "e.next_at, " if probe else ""
     skip = "for update of e skip locked" if dialect == "postgresql" else ""
     return f"""
         select e.seq, e.subject_type, e.subject_id, e.takeovers, e.kind, e.reconstructed, e.late, e.attempts,
                case when {_LATE} then 1 else 0 end as passed, case when {_OUTDATED} then 1 else 0 end as outdated
         from reconcile_event e
         where e.source = :source and e.{_OPEN} and e.state = 'waiting' and e.next_at <= :before and not {_BLOCKED}
-        order by e.position, e.seq limit :limit {skip}"""
+        order by {order}e.position, e.seq limit :limit {skip}"""
 
 
 def claim(
@@ -119,16 +126,18 @@ def claim(
     retry_holds: int = RETRY_HOLDS,
     skip_late: bool = False,
     before: datetime | None = None,
+    probe: bool = False,
 ) -> Claimed:
     """Make up to `limit` events that are due (by `before`, at most now) ours, one per subject, oldest first.
 
     What a newer handled event makes pointless becomes superseded instead: a rebuilt state; with `skip_late` every
     event but a dated one, which is a happening of its own. An event whose claim was once found abandoned may have
-    killed its process: it is claimed only when `owner` has no other, and then alone.
+    killed its process: it is claimed only when `owner` has no other, and then alone. A `probe` takes whatever waits
+    longest since it was tried, so that no event that cannot work is the only one to be asked about the target.
     """
     lock(tx, source)
     bound = {"source": source, "before": micros(min(before or tx.now, tx.now)), "holds": retry_holds, "limit": limit}
-    found = _one_per_subject(tx.connection.execute(text(candidates_sql(tx.dialect)), bound))
+    found = _one_per_subject(tx.connection.execute(text(candidates_sql(tx.dialect, probe=probe)), bound))
     outdated = [row for row in found if row.outdated and (_is_rebuilt_state(row) or _may_skip(row, skip_late))]
     marks.supersede(tx, [(row.seq, row.attempts) for row in outdated])
     gone = {row.seq for row in outdated}
@@ -214,7 +223,8 @@ def sweep(tx: Tx, source: str, retry: Sequence[timedelta], gone: Callable[[str],
     event alone can have been at fault: its owner held no other, or it was abandoned before and so claimed alone.
     """
     lock(tx, source)
-    query = select(table).where(table.c.source == source, text(_OPEN), table.c.state == EventState.CLAIMED)
+    query = select(*marks.COLUMNS).where(table.c.source == source, text(_OPEN))
+    query = query.where(table.c.state == EventState.CLAIMED)
     claimed = list(tx.connection.execute(query.order_by(table.c.seq).with_for_update(skip_locked=True)))
     dead_owners = {owner for owner in {row.claim_owner for row in claimed} if gone(owner)}
     stale = [
@@ -223,9 +233,10 @@ def sweep(tx: Tx, source: str, retry: Sequence[timedelta], gone: Callable[[str],
     if not stale:
         return 0
     alone = _holding_one(tx, {row.claim_owner for row in stale})
-    blamed = [row for row in stale if row.takeovers or row.claim_owner in alone]
-    marks.abandon(tx, [row for row in stale if row not in blamed])
-    marks.abandon(tx, blamed, retry=retry)
+    calls = [
+        Call(row, row.attempts + 1, tx.now, tx.now, f"its dispatcher {row.claim_owner} went away") for row in stale
+    ]
+    marks.abandon(tx, calls, retry, {row.seq for row in stale if row.claim_owner in alone})
     return len(stale)
 
 
@@ -238,7 +249,8 @@ def _holding_one(tx: Tx, owners: Iterable[str]) -> set[str]:
 
 _STUCK = _exists("b", f"{_EARLIER} and b.next_at > :until")
 DUE = f"""
-    select count(*) as number, min(case when e.state = 'claimed' then :now else e.next_at end) as first
+    select count(*) as number,
+           min(case when e.state = 'claimed' then :again when not {_BLOCKED} then e.next_at end) as first
     from reconcile_event e
     where e.source = :source and e.{_OPEN}
       and (e.state = 'claimed' or (e.state = 'waiting' and e.next_at <= :until and not {_STUCK}))"""
@@ -248,7 +260,7 @@ def due(tx: Tx, source: str, until: datetime, *, retry_holds: int = RETRY_HOLDS)
     """What may still be handled before `until`: waiting events, unless an earlier one of their subject comes later
     than that, and events someone has claimed, which may come back at any moment.
     """
-    bound = {"source": source, "until": micros(until), "now": micros(tx.now), "holds": retry_holds}
+    bound = {"source": source, "until": micros(until), "again": micros(tx.now + LOOK_AGAIN), "holds": retry_holds}
     number, first = tx.connection.execute(text(DUE).columns(first=table.c.next_at.type), bound).one()
     return Due(number, first)
 

@@ -5,7 +5,7 @@ Ask `standing` first, in the same transaction: it locks the rows, so what it ans
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,8 @@ from reconcile.ledger.tables import attempts
 from reconcile.ledger.tables import events as table
 from reconcile.model import EventState, GapKind, Subject
 
+#: What marking asks of an event: everything but its contents.
+COLUMNS = tuple(column for column in table.c if column.name not in {"body", "headers", "body_hash"})
 _FREE: dict[str, Any] = {"claim_owner": "", "claim_until": None}
 
 
@@ -49,7 +51,7 @@ class Call:
 def standing(tx: Tx, owner: str, fences: Mapping[int, int]) -> Standing:
     """How the claims `{seq: fence}` of `owner` stand now; locks the rows that are ours."""
     found = Standing()
-    query = select(table).where(table.c.seq.in_(list(fences))).order_by(table.c.seq)
+    query = select(*COLUMNS).where(table.c.seq.in_(list(fences))).order_by(table.c.seq)
     for row in tx.connection.execute(query.with_for_update(skip_locked=True)):
         if row.claim_fence != fences[row.seq]:
             found.lost.add(row.seq)
@@ -101,11 +103,9 @@ def mark_dead(tx: Tx, calls: Sequence[Call]) -> None:
         _open_gap(tx, call.row, call.error)
 
 
-def mark_refused(tx: Tx, calls: Sequence[Call], next_at: datetime) -> None:
+def mark_refused(tx: Tx, calls: Sequence[Call]) -> None:
     """A paused target could not be reached: the call is noted and does not count as an attempt."""
-    _change(
-        tx, [(call.row, {"error": call.error}) for call in calls], {"state": EventState.WAITING, "next_at": next_at}
-    )
+    _change(tx, [(call.row, {"error": call.error}) for call in calls], {"state": EventState.WAITING, "next_at": tx.now})
     _note(tx, calls, "refused")
 
 
@@ -127,17 +127,26 @@ def supersede(tx: Tx, chosen: Sequence[tuple[int, int]]) -> None:
     close_gaps(tx, seqs)
 
 
-def abandon(tx: Tx, rows: Sequence[Any], retry: Sequence[timedelta] | None = None) -> None:
-    """Claims whose owner is gone: waiting again, to be claimed alone. With `retry` it counts as a failed attempt."""
-    calls = [Call(row, row.attempts + 1, tx.now, tx.now, f"its dispatcher {row.claim_owner} went away") for row in rows]
-    taken = {"takeovers": table.c.takeovers + 1}
-    if rows:
-        tx.connection.execute(update(table).where(table.c.seq.in_([row.seq for row in rows])).values(**taken))
-    if retry is not None:
-        mark_failed(tx, calls, retry, "unknown")
-        return
-    _change(tx, [(row, {}) for row in rows], {"state": EventState.WAITING, "next_at": tx.now})
+def mark_cut_off(tx: Tx, calls: Sequence[Call]) -> None:
+    """Claims given back in the middle of a call, by a stop: noted, because its effect may be there; not counted."""
+    _change(tx, [(call.row, {}) for call in calls], {"state": EventState.WAITING})
     _note(tx, calls, "unknown")
+
+
+def abandon(tx: Tx, calls: Sequence[Call], retry: Sequence[timedelta], blamed: Container[int] = ()) -> set[int]:
+    """Claims that ended and nobody knows how: waiting again, to be claimed alone. The seqs of the dead.
+
+    It counts as a failed attempt for those `blamed`, and for those it happened to before.
+    """
+    if not calls:
+        return set()
+    seqs = [call.row.seq for call in calls]
+    tx.connection.execute(update(table).where(table.c.seq.in_(seqs)).values(takeovers=table.c.takeovers + 1))
+    counted = [call for call in calls if call.row.takeovers or call.row.seq in blamed]
+    forgiven = [call for call in calls if call not in counted]
+    _change(tx, [(call.row, {}) for call in forgiven], {"state": EventState.WAITING, "next_at": tx.now})
+    _note(tx, forgiven, "unknown")
+    return mark_failed(tx, counted, retry, "unknown")
 
 
 def close_gaps(tx: Tx, seqs: Sequence[int]) -> None:

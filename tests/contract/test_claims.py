@@ -16,7 +16,7 @@ from reconcile.ledger.process import Holder
 from reconcile.ledger.tables import attempts
 from reconcile.model import EventState, GapKind, Occurrence
 
-ME = claims.owner_name(Holder.me())
+ME = claims.owner_name(Holder.me().name)
 OTHER = "elsewhere:1:abcd:boot/1"
 RETRY = (timedelta(seconds=10), timedelta(minutes=1))
 
@@ -197,7 +197,7 @@ def test_reads_the_small_index_of_open_events(ledger, name):
     """What is claimable is found through the partial index of open events, however many were handled."""
     statements = {"claim": claims.candidates_sql(ledger.dialect), "due": claims.DUE, "unhandled": claims.UNHANDLED}
     explain = "explain query plan " if ledger.dialect == "sqlite" else "explain "
-    bound = {"source": "shop", "before": 1, "until": 1, "now": 1, "holds": 3, "limit": 5}
+    bound = {"source": "shop", "before": 1, "until": 1, "now": 1, "again": 1, "holds": 3, "limit": 5}
     with ledger.write() as tx:
         if ledger.dialect == "postgresql":
             tx.connection.execute(text("set local enable_seqscan = off"))
@@ -287,7 +287,7 @@ def test_abandoned_event_is_claimed_alone(ledger, add):
 def test_owner_of_a_process_that_is_gone():
     """The text of a claim tells whether its process has ended; of what it cannot read it says nothing."""
     me = Holder.me()
-    assert not claims.owner_gone(claims.owner_name(me))
+    assert not claims.owner_gone(claims.owner_name(me.name))
     assert claims.owner_gone(f"{me.name}:{me.process_started}1")
     assert not claims.owner_gone("nonsense")
 
@@ -378,17 +378,17 @@ def test_due(ledger, add):
         add_event(tx, subject_id="2")
         add_event(tx, state=EventState.HELD, subject_id="3")
         until = now + timedelta(minutes=1)
-        assert claims.due(tx, "shop", until) == (2, now)
+        assert claims.due(tx, "shop", until) == (2, now + timedelta(seconds=10))
         assert claims.due(tx, "shop", now) == (0, None)
     assert nothing == (0, None)
 
 
 def test_due_counts_what_others_have_claimed(ledger, add):
-    """A claim may come back at any moment, so it is waited for."""
+    """A claim may come back at any moment, so it is looked at again soon."""
     add({})
     take(ledger)
     with ledger.read() as tx:
-        assert claims.due(tx, "shop", tx.now) == (1, tx.now)
+        assert claims.due(tx, "shop", tx.now) == (1, tx.now + claims.LOOK_AGAIN)
 
 
 def test_unhandled(ledger, add):

@@ -1,0 +1,63 @@
+"""The dispatch job: deliver what is due to the sources' handlers, and wait a while for retries that come due."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from reconcile.config import SourceConfig
+from reconcile.context import Context, Options
+from reconcile.dispatch import Dispatcher, drain
+from reconcile.errors import ReconcileError
+from reconcile.report import HandlerReport, RunReport, exit_code
+
+
+def run(context: Context, options: Options, report: RunReport) -> int:
+    """Deliver for every source with a handler, side by side, waiting at most `options.wait` in all.
+
+    A handler that cannot be loaded never stops another source's. A dry run calls nobody. A stop ends it early with
+    everything given back; what is left, the runner counts.
+    """
+    if options.dry_run:
+        return 0
+    codes: list[int] = []
+    with ExitStack() as stack:
+        dispatchers = []
+        for source in context.sources(options):
+            if source.handler is not None:
+                try:
+                    dispatchers.append(_dispatcher(context, source, stack))
+                except ReconcileError as error:
+                    report.errors.append(f"{source.name}: {error}")
+                    codes.append(error.exit_code)
+        try:
+            drain(dispatchers, context.ledger.now() + options.wait, context.ledger, context.clock, context.stop)
+        finally:
+            report.handlers += [_report(dispatcher) for dispatcher in dispatchers]
+    return exit_code(codes)
+
+
+def _dispatcher(context: Context, source: SourceConfig, stack: ExitStack) -> Dispatcher:
+    target = context.targets(context, source)
+    stack.callback(target.close)
+    return Dispatcher(
+        ledger=context.ledger,
+        source=source,
+        target=target,
+        clock=context.clock,
+        stop=context.stop,
+        owner=context.holder.name,
+        on_outcome=lambda outcome: context.progress.handled(source.name, outcome.verdict),
+    )
+
+
+def _report(dispatcher: Dispatcher) -> HandlerReport:
+    tally = dispatcher.tally
+    return HandlerReport(
+        dispatcher.source.name,
+        handled=tally.handled,
+        pending=tally.pending,
+        failed=tally.failed,
+        dead=tally.dead,
+        held=tally.held,
+        paused=tally.paused,
+    )

@@ -1,0 +1,285 @@
+"""The one door out: claim, call the target, mark, for one source.
+
+Marks, renewals and new claims share one transaction, so that handling costs little more than the handler's own
+commit; none is open while a target is called. Used from one thread; only `notify` may come from another.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reconcile import failpoints
+from reconcile.clock import Clock, Stop
+from reconcile.config import SourceConfig
+from reconcile.dispatch import loops
+from reconcile.dispatch.events import job_of
+from reconcile.dispatch.marking import Marked, mark
+from reconcile.dispatch.pauses import Health
+from reconcile.dispatch.tally import Tally
+from reconcile.errors import LedgerError
+from reconcile.ledger import Ledger, claims, events, marks
+from reconcile.ledger.claims import Claimed
+from reconcile.ledger.ledger import Tx
+from reconcile.model import EventState
+from reconcile.targets.model import Job, Outcome, Target
+
+#: Events claimed in one commit, at most.
+BATCH = 64
+#: Seconds between two looks for abandoned claims.
+SWEEP_EVERY = 5.0
+#: Seconds that outcomes of a fast target are gathered for, to be marked in one commit.
+LINGER = 0.02
+#: Seconds, beyond one call's timeout, that another writer may keep the ledger.
+LOCKED_GRACE = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What one transaction did."""
+
+    marked: Marked = field(default_factory=Marked)
+    swept: int = 0
+    claimed: Claimed = field(default_factory=Claimed)
+
+    @property
+    def moved(self) -> int:
+        marked = self.marked
+        return (
+            len(marked.handled | marked.failed | marked.dead)
+            + self.swept
+            + len(self.claimed.rows)
+            + self.claimed.superseded
+        )
+
+
+class Dispatcher:
+    """Delivers the events of one source to its target. `owner` is the name of this process's `Holder`."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        source: SourceConfig,
+        target: Target,
+        clock: Clock,
+        stop: Stop,
+        owner: str,
+        on_outcome: Callable[[Outcome], None] | None = None,
+    ) -> None:
+        self.source = source
+        self.tally = Tally()
+        #: Nothing that comes due after this instant is claimed, if set.
+        self.before: datetime | None = None
+        self._ledger = ledger
+        self._target = target
+        self._clock = clock
+        self._stop = stop
+        self._owner = claims.owner_name(owner)
+        self._on_outcome = on_outcome or (lambda _outcome: None)
+        self._jobs: dict[int, Job] = {}  # claimed and not marked yet
+        self._unmarked: list[Outcome] = []  # came back and not committed yet
+        self._renewed = self._clock.monotonic()
+        self._sweep_at = self._renewed
+        self._locked_since: float | None = None
+        self._closing = False
+        self._notice = threading.Event()
+
+    @property
+    def in_flight(self) -> int:
+        """How many events are claimed and not marked yet."""
+        return len(self._jobs)
+
+    @property
+    def calling(self) -> int:
+        """How many events the target has not answered yet."""
+        return self._target.in_flight()
+
+    def step(self, wait: float) -> int:
+        """Claim what the target can take, wait up to `wait` seconds for outcomes, mark them; how many events moved."""
+        moved = self._turn()
+        self._gather(wait)
+        return moved + (self._turn() if self._unmarked else 0)
+
+    def drain(self, until: datetime) -> Tally:
+        """Deliver everything due by `until` (ledger's clock), waiting for retries and claims, never longer than that.
+
+        A stop ends it early, everything given back; the caller asks `stop` about that.
+        """
+        loops.drain([self], until, self._ledger, self._clock, self._stop)
+        return self.tally
+
+    def run_forever(self, poll: float, wake: Callable[[float], object] | None = None) -> None:
+        """Deliver until stopped, looking every `poll` seconds and at once after `notify`.
+
+        `wake` waits up to some seconds for a delivery, in place of `notify`.
+        """
+        loops.run_forever(self, poll, wake or self.wait_for_notice, self._stop)
+
+    def notify(self) -> None:
+        """Something was committed that may be delivered now."""
+        self._notice.set()
+
+    def wait_for_notice(self, seconds: float) -> bool:
+        """Wait until `notify` is called, at most `seconds`; whether it was."""
+        noticed = self._notice.wait(seconds)
+        self._notice.clear()
+        return noticed
+
+    def next_try(self, until: datetime) -> datetime | None:
+        """When something may be there to do, None if nothing will be by `until`."""
+        with self._ledger.read() as tx:
+            health, due = Health(tx, self.source.name), claims.due(tx, self.source.name, until)
+            if due.next_at is None or not health.ends_by_itself:
+                return None
+            at = max(due.next_at, health.next_try())
+        return at if at <= until else None
+
+    def ledger_now(self) -> datetime:
+        """The ledger's clock."""
+        return self._ledger.now()
+
+    def count_what_is_left(self) -> Tally:
+        """The tally, with what the ledger says is left."""
+        with self._ledger.read() as tx:
+            counts = events.open_counts(tx, self.source.name)
+            self.tally.paused = Health(tx, self.source.name).paused
+        self.tally.pending = counts.get(EventState.WAITING, 0) + counts.get(EventState.CLAIMED, 0)
+        self.tally.held = counts.get(EventState.HELD, 0)
+        return self.tally
+
+    def shutdown(self, grace: float = 8.0) -> None:
+        """Claim nothing more, give running calls `grace` seconds, mark what came back and release the rest."""
+        self._closing = True
+        self._unmarked += self._target.stop(grace)
+        with self._ledger.write() as tx:
+            claims.lock(tx, self.source.name)
+            turn = _Turn(mark(tx, self.source, self._owner, self._unmarked))
+            unanswered = self._fences().keys() - {outcome.job.seq for outcome in self._unmarked}
+            left = marks.standing(tx, self._owner, {seq: self._jobs[seq].fence for seq in unanswered})
+            marks.mark_released(tx, list(left.ours.values()))
+        self._settle(turn)
+        self._jobs.clear()
+
+    def _gather(self, wait: float) -> None:
+        """Wait for the first outcome, and briefly for more of them when the target is a fast one."""
+        if not self.calling:
+            return
+        self._unmarked += self._target.outcomes(wait)
+        enough = self._target.concurrency // 4
+        deadline = self._clock.monotonic() + LINGER
+        while self._unmarked and self.calling and len(self._unmarked) < enough:
+            left = deadline - self._clock.monotonic()
+            more = list(self._target.outcomes(left)) if left > 0 else []
+            if not more:
+                break
+            self._unmarked += more
+
+    def _turn(self) -> int:
+        """One transaction: renew, mark, sweep, claim; then submit. Says how many events moved."""
+        wanted = self._wanted()
+        if not (wanted or self._unmarked or self._upkeep_is_due()):
+            return 0
+        if self._unmarked:
+            failpoints.reach("dispatch.before_mark")
+        try:
+            with self._ledger.write() as tx:
+                turn = self._work(tx, wanted)
+        except LedgerError as error:
+            self._bear(error)
+            return 0
+        self._locked_since = None
+        self._settle(turn)
+        self._submit(turn.claimed)
+        return turn.moved
+
+    def _wanted(self) -> int:
+        """How many events the target can take; a fast target's few free places wait for more, to share a commit."""
+        capacity = min(self._target.concurrency, BATCH)
+        free = capacity - len(self._jobs) + len(self._unmarked)
+        return 0 if self._closing or free < max(1, capacity // 8) else free
+
+    def _work(self, tx: Tx, wanted: int) -> _Turn:
+        # Before any row is changed, so that two dispatchers of a source never wait for each other's rows.
+        claims.lock(tx, self.source.name)
+        self._renew(tx)
+        turn = _Turn(mark(tx, self.source, self._owner, self._unmarked))
+        turn.swept = self._sweep(tx)
+        turn.claimed = self._claim(tx, wanted)
+        return turn
+
+    def _claim(self, tx: Tx, wanted: int) -> Claimed:
+        health = Health(tx, self.source.name)
+        limit = health.allows(wanted)
+        if not limit:
+            return Claimed()
+        claimed = claims.claim(
+            tx,
+            self.source.name,
+            self._owner,
+            limit,
+            skip_late=self.source.late == "skip",
+            before=self.before,
+            probe=health.paused,
+        )
+        if health.paused and claimed.rows:
+            health.probing()
+        return claimed
+
+    def _upkeep_is_due(self) -> bool:
+        now = self._clock.monotonic()
+        return now >= self._sweep_at or bool(self._jobs and now >= self._renewed + claims.RENEW_EVERY.total_seconds())
+
+    def _renew(self, tx: Tx) -> None:
+        now = self._clock.monotonic()
+        # Before a sweep in any case: it would take our own claims if a long lock kept us from renewing them.
+        if now < self._sweep_at and now < self._renewed + claims.RENEW_EVERY.total_seconds():
+            return
+        lost = claims.renew(tx, self._owner, self._fences())
+        self._renewed = now
+        if lost:
+            log.warning("%s: another dispatcher took over %d claims", self.source.name, len(lost))
+
+    def _sweep(self, tx: Tx) -> int:
+        now = self._clock.monotonic()
+        if now < self._sweep_at:
+            return 0
+        self._sweep_at = now + SWEEP_EVERY
+        return claims.sweep(tx, self.source.name, self.source.retry)
+
+    def _fences(self) -> dict[int, int]:
+        return {seq: job.fence for seq, job in self._jobs.items()}
+
+    def _bear(self, error: LedgerError) -> None:
+        """A handler's own transaction may keep the ledger for as long as a call may last; anything else is raised."""
+        now = self._clock.monotonic()
+        since = now if self._locked_since is None else self._locked_since
+        if not claims.passes(error) or now - since > self.source.timeout.total_seconds() + LOCKED_GRACE:
+            raise error
+        self._locked_since = since
+
+    def _settle(self, turn: _Turn) -> None:
+        """After the commit: forget what was marked, and tell."""
+        self.tally.add(turn.marked)
+        self.tally.superseded += turn.claimed.superseded
+        told = [outcome for outcome in self._unmarked if outcome not in turn.marked.busy]
+        self._unmarked = list(turn.marked.busy)
+        for outcome in told:
+            self._jobs.pop(outcome.job.seq, None)
+        if told:
+            failpoints.reach("dispatch.marked")
+        for outcome in told:
+            self._on_outcome(outcome)
+
+    def _submit(self, claimed: Claimed) -> None:
+        jobs = [job_of(row) for row in claimed.rows]
+        if not jobs:
+            return
+        self._jobs |= {job.seq: job for job in jobs}
+        failpoints.reach("dispatch.claimed")
+        self._target.submit(jobs)

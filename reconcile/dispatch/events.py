@@ -1,0 +1,47 @@
+"""From a row of the ledger to what a handler receives."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from reconcile.model import Event, Origin, Subject
+from reconcile.targets.model import Job
+
+
+def event_of(row: Any) -> Event:
+    """The event of a claimed row; `data` is None when the body is not JSON, which keeps nobody from delivering it."""
+    return Event(
+        id=row.id,
+        source=row.source,
+        topic=row.topic,
+        subject=Subject(row.subject_type, row.subject_id) if row.subject_id else None,
+        version=row.version,
+        occurred_at=row.occurred_at,
+        data=parsed(row.body),
+        body=row.body,
+        headers=msgspec.json.decode(row.headers, type=dict[str, str]),
+        api_version=row.api_version,
+        origin=Origin(row.origin),
+        reconstructed=bool(row.reconstructed),
+        late=bool(row.late),
+        attempt=row.attempts + 1,
+        idempotency_key=row.id,
+    )
+
+
+def job_of(row: Any) -> Job:
+    """The job for a row that was just claimed."""
+    return Job(seq=row.seq, fence=row.claim_fence, owner=row.claim_owner, event=event_of(row), number=row.attempts + 1)
+
+
+def parsed(body: bytes) -> Any:
+    """The JSON in `body`, None if it holds none. The standard library takes what msgspec does not, such as NaN."""
+    for decode in (msgspec.json.decode, json.loads):
+        try:
+            return decode(body)
+        except (ValueError, RecursionError):
+            continue
+    return None

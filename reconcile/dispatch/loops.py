@@ -1,0 +1,154 @@
+"""Two ways to run dispatchers: until nothing is due any more, and until stopped."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from reconcile.clock import Clock, Stop
+from reconcile.dispatch.tally import Tally
+from reconcile.errors import LedgerError, Stopped
+from reconcile.ledger import Ledger
+
+#: Seconds running calls get when a stop was asked for.
+GRACE = 8.0
+#: Seconds to wait for outcomes at a time while calls run.
+_WAIT = 0.5
+#: The same where new deliveries are to be noticed meanwhile.
+_WAIT_LIVE = 0.05
+#: Seconds between two looks, at least.
+_SHORTEST = 0.1
+#: Seconds after which a stop is noticed while nothing happens.
+_STOP_CHECK = 0.25
+
+log = logging.getLogger(__name__)
+
+
+class Steps(Protocol):
+    """What a loop asks of a dispatcher."""
+
+    before: datetime | None
+
+    @property
+    def in_flight(self) -> int:
+        """Events claimed and not marked yet."""
+        ...
+
+    @property
+    def calling(self) -> int:
+        """Events the target has not answered yet."""
+        ...
+
+    def step(self, wait: float) -> int:
+        """How many events moved."""
+        ...
+
+    def next_try(self, until: datetime) -> datetime | None:
+        """When something may be there to do."""
+        ...
+
+    def count_what_is_left(self) -> Tally:
+        """The tally."""
+        ...
+
+    def shutdown(self, grace: float) -> None:
+        """Give everything back."""
+        ...
+
+
+def drain(dispatchers: Sequence[Steps], until: datetime, ledger: Ledger, clock: Clock, stop: Stop) -> None:
+    """Deliver everything of several sources that is due by `until` (ledger's clock), side by side.
+
+    Work goes on past `until` while anything is still due from before; waiting never does. A stop, or an error,
+    gives everything back.
+    """
+    for dispatcher in dispatchers:
+        dispatcher.before = until
+    try:
+        while not stop.is_set() and _advance(dispatchers, until, ledger, clock, stop):
+            pass
+    except Exception:
+        _abandon(dispatchers)
+        raise
+    if stop.is_set():
+        close(dispatchers, GRACE, clock)
+    for dispatcher in dispatchers:
+        dispatcher.before = None
+        dispatcher.count_what_is_left()
+
+
+def _advance(dispatchers: Sequence[Steps], until: datetime, ledger: Ledger, clock: Clock, stop: Stop) -> bool:
+    """One step of each, and a pause if nothing moved; whether there is anything left to do."""
+    if sum(dispatcher.step(_WAIT / len(dispatchers)) for dispatcher in dispatchers):
+        return True
+    if any(dispatcher.calling for dispatcher in dispatchers):
+        return True
+    now = ledger.now()
+    tries = [at for dispatcher in dispatchers if (at := dispatcher.next_try(until)) is not None]
+    if any(dispatcher.in_flight for dispatcher in dispatchers):
+        tries, left = [now], _SHORTEST
+    else:
+        left = (until - now).total_seconds()
+    if not tries or left <= 0:
+        return False
+    return _pause(min(max(_SHORTEST, (min(tries) - now).total_seconds()), left), clock, stop)
+
+
+def _pause(seconds: float, clock: Clock, stop: Stop) -> bool:
+    try:
+        clock.wait(seconds, stop)
+    except Stopped:
+        return False
+    return True
+
+
+def _abandon(dispatchers: Sequence[Steps]) -> None:
+    """After an error: nobody waits 30 s for claims we know are ours."""
+    for dispatcher in dispatchers:
+        try:
+            dispatcher.shutdown(0.0)
+        except LedgerError as error:
+            log.warning("claims could not be given back, they run out by themselves: %s", error)
+
+
+def close(dispatchers: Sequence[Steps], grace: float, clock: Clock) -> None:
+    """Shut all of them down within one `grace`: while the first is waited for, the calls of the others go on."""
+    deadline = clock.monotonic() + grace
+    for dispatcher in dispatchers:
+        dispatcher.shutdown(max(0.0, deadline - clock.monotonic()))
+
+
+class Forever(Steps, Protocol):
+    """What `run_forever` asks besides."""
+
+    def ledger_now(self) -> datetime:
+        """The ledger's clock."""
+        ...
+
+
+def run_forever(dispatcher: Forever, poll: float, wake: Callable[[float], object], stop: Stop) -> None:
+    """Deliver until stopped. An unreachable ledger is waited for: live deliveries are refused meanwhile, not lost."""
+    while not stop.is_set():
+        try:
+            moved = dispatcher.step(_WAIT_LIVE)
+            idle = 0.0 if moved or dispatcher.calling else _idle(dispatcher, poll)
+        except LedgerError as error:
+            log.error("dispatch goes on when the ledger answers: %s", error)  # noqa: TRY400 - the message says it all
+            idle = poll
+        _rest(idle, wake, stop)
+    dispatcher.shutdown(GRACE)
+
+
+def _idle(dispatcher: Forever, poll: float) -> float:
+    """Seconds until something comes due, at most `poll`."""
+    now = dispatcher.ledger_now()
+    at = dispatcher.next_try(now + timedelta(seconds=poll))
+    return poll if at is None else min(max(_SHORTEST, (at - now).total_seconds()), poll)
+
+
+def _rest(seconds: float, wake: Callable[[float], object], stop: Stop) -> None:
+    left = seconds
+    while left > 0 and not stop.is_set() and not wake(min(left, _STOP_CHECK)):
+        left -= _STOP_CHECK
