@@ -174,6 +174,7 @@ def test_closed_and_cancelled_orders_are_hidden_by_default(shop):
     shop.close_order(closed)
     shop.cancel_order(cancelled)
     assert ids(get(shop, "orders.json")) == [opened]
+    assert ids(get(shop, "orders.json", status="ANY")) == [opened]
     assert ids(get(shop, "orders.json", status="closed")) == [cancelled, closed]
     assert ids(get(shop, "orders.json", status="cancelled")) == [cancelled]
     assert len(ids(get(shop, "orders.json", status="any"))) == 3

@@ -124,6 +124,27 @@ def test_previous_attributes_only_on_updates(stripe):
     assert "previous_attributes" not in created["data"]
 
 
+def test_one_change_may_be_told_twice(stripe):
+    """H4: two event ids may tell of the same change of the same object."""
+    intent = stripe.create_payment_intent()
+    stripe.repeat_event(stripe.truth[0].event_id)
+    one, two = get(stripe, "events").json()["data"]
+    assert one["id"] != two["id"]
+    assert (one["type"], one["data"]) == (two["type"], two["data"])
+    assert one["data"]["object"]["id"] == intent
+
+
+def test_events_may_never_be_made(stripe):
+    """C1: while Stripe fails to make events only lists and the truth know of a change."""
+    stripe.subscribe("https://hooks.acme.example/s", ["*"])
+    stripe.generates_events = False
+    intent = stripe.create_payment_intent()
+    assert ids(get(stripe, "events")) == []
+    assert ids(get(stripe, "payment_intents")) == [intent]
+    assert list(stripe.outbox) == []
+    assert [(h.topic, h.subject_id, h.event_id) for h in stripe.truth] == [("payment_intent.created", intent, "")]
+
+
 def story(act):
     clock = SettableClock(START)
     stripe = FakeStripe(clock=clock)

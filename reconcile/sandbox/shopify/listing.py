@@ -182,7 +182,8 @@ def _tests(question: Question) -> Iterable[Test]:
         if params.get(name, "any") != "any":
             yield _having(name, params[name])
     if facts.status is not None:
-        yield facts.status.get(params.get("status", facts.default_status), lambda _: True)
+        default = facts.status.get(facts.default_status, lambda _: True)
+        yield facts.status.get(params.get("status", ""), default)
     if question.resource == "orders":
         yield FULFILLMENT_STATUS.get(params.get("fulfillment_status", "any"), lambda _: True)
     if params.get("since_id", "").isdecimal():

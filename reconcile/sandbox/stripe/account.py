@@ -27,6 +27,7 @@ class Platform(Fake):
         self.main_account = account
         self.api_version = api_version
         self.livemode = livemode
+        self.generates_events = True  # False: changes happen and no event tells of them, as Stripe warns can be
         self.endpoints = Endpoints(clock, self.dice, account, livemode=livemode)
         self._serial = 0
 
@@ -79,7 +80,8 @@ class Account:
     def emit(self, event_type: str, body: Json, previous: Json | None = None, *, automatic: bool = False) -> str:
         """Write an event into the log and the truth, and queue what its endpoints are owed; returns its id.
 
-        `automatic` events have no API request behind them.
+        `automatic` events have no API request behind them. While `Platform.generates_events` is off only the truth
+        hears of it, with an empty event id.
         """
         platform = self.platform
         event = Event(
@@ -96,10 +98,19 @@ class Account:
             livemode=platform.livemode,
             account=self.connected,
         )
-        self.events[event.id] = event
-        platform.outbox.extend(platform.endpoints.owed_for(event))
+        if not platform.generates_events:
+            event.id = ""
+        else:
+            self.events[event.id] = event
+            platform.outbox.extend(platform.endpoints.owed_for(event))
         self._tell(event, platform.clock.now())
         return event.id
+
+    def repeat_event(self, event_id: str) -> str:
+        """Tell of one change a second time, under another event id, as Stripe says may happen; returns that id."""
+        with self.platform.lock:
+            told = self.events[event_id]
+            return self.emit(told.type, msgspec.json.decode(told.object), told.previous)
 
     def _request(self, *, automatic: bool) -> Json:
         if automatic:
