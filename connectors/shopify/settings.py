@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 Shop = Annotated[
-    str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[a-z0-9][a-z0-9-]*\.myshopify\.com$")
+    str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*\.myshopify\.com$")
 ]
 Version = Annotated[str, StringConstraints(pattern=r"^(20\d\d-(01|04|07|10)|unstable)$")]
 
