@@ -260,6 +260,10 @@ BROKEN = {
         in_source("webhook: {topics: [a/b], secret: ''}"),
         ":6:38 sources.acme.webhook.secret: must not be empty",
     ),
+    "secret by its Python name": (
+        in_source("webhook: {topics: [a/b], secrets: hush}"),
+        ":6:30 sources.acme.webhook.secrets: unknown key; did you mean secret?",
+    ),
     "secrets empty": (
         in_source("webhook: {topics: [a/b], secret: []}"),
         ":6:30 sources.acme.webhook.secret: must not be empty",

@@ -242,6 +242,11 @@ BROKEN = {
         below("alerts: {smtp: 'smtp://b', from: a@b.example, to: [c@d.example], third_parties: {pay: [x@y.example]}}"),
         ":6:82 alerts.third_parties.pay: must be a source; there are: acme",
     ),
+    "alerts by its Python name": (
+        below("alerts: {smtp: 'smtp://b', from_: a@b.example, to: [c@d.example]}"),
+        ":6:1 alerts.from: is required",
+        ":6:28 alerts.from_: unknown key; did you mean from?",
+    ),
     "control in value": (
         in_source('late: "a\\x1b[31mb"'),
         ":6:11 sources.acme.late: must be deliver or skip (got a\\x1b[31mb)",

@@ -224,6 +224,15 @@ def test_a_file_others_may_write_that_names_code_is_warned_about(tmp_path, mode)
         assert all(f"chmod go-w {path}" in warning for warning in warnings)
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+def test_a_file_only_its_owner_may_write_is_not_warned_about(tmp_path, mode):
+    """A file others may read but not write gives no warning, code or not."""
+    path = tmp_path / "schedules.yaml"
+    path.write_text(in_source("handler: a.b:c"))
+    path.chmod(mode)
+    assert load(path, {}, connectors=fakes).warnings == ()
+
+
 def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
     """An editor's habits do not matter."""
     config = load_text(b"\xef\xbb\xbf" + VALID.replace("\n", "\r\n").encode(), folder=tmp_path)
