@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from reconcile.errors import LedgerError
@@ -53,8 +53,8 @@ def explain(error: BaseException) -> LedgerError:
         return LedgerError(f"ledger: every connection is in use; {_SAFE}")
     cause = (error.orig if isinstance(error, DBAPIError) else None) or error
     reason = _reason(cause)
-    if not reason and isinstance(error, DBAPIError) and error.connection_invalidated:
-        reason = _POSTGRESQL["08"]
+    if not reason:
+        reason = _of_connection(error)
     return LedgerError("ledger: " + ", ".join(filter(None, [reason or "the database refused", _SAFE])) + _detail(cause))
 
 
@@ -70,10 +70,10 @@ def of_commit(error: DBAPIError) -> LedgerError:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Let database errors of the body leave as `LedgerError`; everything else passes."""
+    """Let database errors of the body leave as `LedgerError`; everything else, a bug of ours included, passes."""
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except (DBAPIError, PendingRollbackError, PoolTimeout, sqlite3.Error) as error:
         raise explain(error) from error
 
 
@@ -81,6 +81,15 @@ def is_locked(error: BaseException) -> bool:
     """Whether this says that another connection is writing."""
     cause = (error.orig if isinstance(error, DBAPIError) else None) or error
     return _sqlite_code(cause) in (5, 6)
+
+
+def _of_connection(error: BaseException) -> str:
+    """What can be said of an error without a code: a driver has none when the server never answered."""
+    if isinstance(error, PendingRollbackError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        return _POSTGRESQL["08"]
+    if isinstance(error, OperationalError) and error.statement is None:
+        return "no connection to the server"
+    return ""
 
 
 def _reason(cause: BaseException) -> str:

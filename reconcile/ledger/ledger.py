@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,6 +15,7 @@ from reconcile.clock import Clock
 from reconcile.ledger import errors
 from reconcile.ledger import upgrade as upgrades
 from reconcile.ledger.engine import Engines, connect, parse
+from reconcile.ledger.sqlite import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,17 @@ class Tx:
 
 
 class Ledger:
-    """Opened with `Ledger.open`; may be used from many threads. Every database error leaves it as `LedgerError`."""
+    """Opened with `Ledger.open`; for many threads, but one process: a forked child opens its own.
+
+    Every database error leaves it as `LedgerError`.
+    """
 
     def __init__(self, url: str, engines: Engines, clock: Clock) -> None:
         self.url = url
         self.dialect = engines.dialect
         self.clock = clock
         self._engines = engines
+        self._turn = Turns().take if engines.dialect == "sqlite" else nullcontext
 
     @classmethod
     def open(cls, url: str, clock: Clock, *, upgrade: bool = True) -> Ledger:
@@ -68,7 +73,7 @@ class Ledger:
 
         SQLite takes its write lock at once, so never hold one over a network call.
         """
-        with errors.translated(), self._engines.writer.connect() as connection:
+        with errors.translated(), self._turn(), self._engines.writer.connect() as connection:
             connection.begin()
             yield self._tx(connection)
             try:

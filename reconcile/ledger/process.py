@@ -26,10 +26,15 @@ class Holder:
         host, pid = socket.gethostname(), os.getpid()
         return cls(f"{host}:{pid}:{uuid.uuid4().hex[:8]}", host, pid, process_started(pid))
 
+    def here(self) -> bool:
+        """Whether its process can be judged: it is of this machine, this boot and this container."""
+        return self.host == socket.gethostname() and self.process_started.partition("/")[0] == _realm()
+
     def gone(self) -> bool:
-        """Whether its process has certainly ended; of another machine or container nothing is certain."""
-        if self.host != socket.gethostname() or self.process_started.partition("/")[0] != _realm():
-            return False
+        """Whether its process has certainly ended."""
+        return self.here() and self._has_ended()
+
+    def _has_ended(self) -> bool:
         return not _exists(self.pid) or process_started(self.pid) != self.process_started
 
 

@@ -15,7 +15,7 @@ from reconcile.ledger.process import Holder
 from reconcile.ledger.tables import runs as table
 from reconcile.model import micros
 
-#: A run of another machine that has not ended by now has crashed.
+#: A run of another machine that has not ended by then has crashed.
 LONGEST = timedelta(days=1)
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _RANDOM_BITS = 80
@@ -75,10 +75,10 @@ def finish(tx: Tx, id_: str, exit_code: int, report: bytes) -> None:
 
 
 def crashed(tx: Tx) -> list[Run]:
-    """Runs without an end whose process is gone, or which started on another machine over a day ago; oldest first."""
+    """Runs without an end whose process is gone, or which started elsewhere over a day ago; oldest first."""
     query = select(table).where(table.c.finished_at.is_(None)).order_by(table.c.id)
     unfinished = [_run(row) for row in tx.connection.execute(query)]
-    return [run for run in unfinished if run.holder.gone() or run.started_at < tx.now - LONGEST]
+    return [run for run in unfinished if _has_crashed(run, tx.now)]
 
 
 def recent(tx: Tx, number: int) -> list[Run]:
@@ -90,6 +90,10 @@ def get(tx: Tx, id_: str) -> Run | None:
     """One run, None if there is none of that id."""
     row = tx.connection.execute(select(table).where(table.c.id == id_)).first()
     return _run(row) if row else None
+
+
+def _has_crashed(run: Run, now: datetime) -> bool:
+    return run.holder.gone() if run.holder.here() else run.started_at < now - LONGEST
 
 
 def _ulid(now: datetime, random: bytes, after: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 from hypothesis import given
@@ -11,6 +12,7 @@ from support.ledgers import NOON, minutes
 from reconcile.ledger import coverage
 from reconcile.ledger.coverage import Checkpoint, Covered, merged
 from reconcile.model import Window
+from reconcile.windows import holes
 
 OVERLAP = timedelta(minutes=5)
 FLOORS = ({"a": 1}, {"a": 2}, {"a": 1, "b": 1}, {"b": 3}, {})
@@ -104,6 +106,25 @@ def test_rows_far_away_are_left_alone(ledger):
     """C13: a one-off far from the frontier is its own row, with the hole between them."""
     add(ledger, claim(0, 10, 99), claim(50, 60, 99), claim(20, 30, 99))
     assert [row.window for row in load(ledger)] == [claim(s, s + 10, 0).window for s in (0, 20, 50)]
+
+
+def test_threads_lose_no_window(ledger):
+    """C3: windows of one stream that are finished at the same moment by several threads all stay covered."""
+    barrier = threading.Barrier(4)
+
+    def finish(lane):
+        barrier.wait()
+        for n in range(lane, 40, 4):
+            add(ledger, claim(10 * n, 10 * n + 10, 999))
+
+    threads = [threading.Thread(target=finish, args=(lane,)) for lane in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert holes(Window(minutes(0), minutes(400)), [row.window for row in load(ledger)]) == []
+    add(ledger, claim(0, 400, 999))
+    assert load(ledger) == [claim(0, 400, 999)]
 
 
 def test_fingerprints_do_not_mix(ledger):

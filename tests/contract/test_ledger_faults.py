@@ -11,6 +11,7 @@ import threading
 import psycopg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import ResourceClosedError
 from support.ledgers import elsewhere, later
 
 from reconcile.clock import SystemClock
@@ -71,7 +72,7 @@ def kill_sessions(ledger):
 
 def test_writer_elsewhere_is_waited_for_then_said(file, monkeypatch):
     """A second process in BEGIN IMMEDIATE makes us wait, then leave with exit code 5; reads go on meanwhile."""
-    monkeypatch.setattr(sqlite, "_SETTINGS", ("PRAGMA busy_timeout = 200", *sqlite._SETTINGS[1:]))
+    monkeypatch.setattr(sqlite, "BUSY_MS", 200)
     holds = "import sqlite3,sys; c=sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN IMMEDIATE');"
     holds += "print('held', flush=True); input(); c.execute('ROLLBACK')"
     child = subprocess.Popen(
@@ -257,6 +258,25 @@ def test_all_connections_in_use_is_said(ledger, monkeypatch):
         pass
     for connection in held:
         connection.close()
+
+
+def test_writers_of_one_process_queue(on_sqlite, monkeypatch):
+    """Threads that write take turns, and one that is kept out too long is told so."""
+    monkeypatch.setattr(sqlite, "BUSY_MS", 50)
+    with on_sqlite.write() as tx:
+        tx.connection.execute(ADD, {"id": "a", "report": b""})
+        with pytest.raises(LedgerError, match=f"this program kept the database locked.*{SAFE}"):
+            add(on_sqlite, "b")
+    add(on_sqlite, "b")
+    assert count(on_sqlite) == 2
+
+
+def test_a_bug_is_not_called_a_database_error(ledger):
+    """A misuse of ours keeps its own type, so that it exits as a bug and not as an unavailable ledger."""
+    with ledger.write() as tx:
+        connection = tx.connection
+    with pytest.raises(ResourceClosedError):
+        connection.execute(COUNT)
 
 
 def test_takeover_fences_the_old_holder_out(ledger):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import text
+from support.clock import ManualClock
 
 from reconcile.errors import LedgerError
+from reconcile.ledger import Ledger
 
 ADD = text("insert into reconcile_horizon (source, topic, at, reason) values ('shop', :topic, 1, 'since')")
 TOPICS = text("select topic from reconcile_horizon order by topic")
@@ -61,3 +66,59 @@ def test_session_commits_what_a_handler_did(ledger):
         session.connection().execute(ADD, {"topic": "a"})
         session.commit()
     assert topics(ledger) == ["a"]
+
+
+def test_session_begins_at_its_first_statement(ledger):
+    """A session that was opened and not used holds nobody up; one that has written is undone unless committed."""
+    with ledger.session() as session:
+        with ledger.write() as tx:
+            tx.connection.execute(ADD, {"topic": "a"})
+        session.connection().execute(ADD, {"topic": "b"})
+    assert topics(ledger) == ["a"]
+
+
+def test_many_threads_share_a_ledger(ledger):
+    """Every thread's writes are there, whoever wrote at the same time."""
+    errors = []
+
+    def work(thread):
+        try:
+            for n in range(20):
+                with ledger.write() as tx:
+                    tx.connection.execute(ADD, {"topic": f"{thread}-{n}"})
+                with ledger.read() as tx:
+                    tx.connection.execute(TOPICS).all()
+        except LedgerError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert len(topics(ledger)) == 160
+
+
+def test_clock_of_a_file_is_the_injected_one(sqlite_databases, tmp_path):
+    """C15: a ledger of one machine tells the time it was given."""
+    clock = ManualClock()
+    with sqlite_databases.fresh(tmp_path) as url:
+        ledger = Ledger.open(url, clock)
+        clock.advance(60)
+        with ledger.read() as tx:
+            assert (tx.now, ledger.now()) == (clock.now(), clock.now())
+        ledger.close()
+
+
+def test_clock_of_a_server_is_its_own(postgresql_databases, tmp_path):
+    """C15: machines that share a ledger share its clock, whatever theirs say."""
+    clock = ManualClock()
+    with postgresql_databases.fresh(tmp_path) as url:
+        ledger = Ledger.open(url, clock)
+        with ledger.write() as tx:
+            first = tx.now
+        assert first > clock.now() + timedelta(days=1)
+        assert ledger.now() > first
+        assert first.utcoffset() == timedelta(0)
+        ledger.close()

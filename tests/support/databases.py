@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -13,8 +13,6 @@ import psycopg
 
 from reconcile.clock import SystemClock
 from reconcile.ledger import Ledger
-
-Maker = Callable[..., Iterator[str]]
 
 
 class SqliteMaker:

