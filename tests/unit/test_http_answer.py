@@ -1,6 +1,7 @@
 """Reading answers."""
 
 import gzip
+import tracemalloc
 import zlib
 from typing import Annotated
 
@@ -131,8 +132,15 @@ def test_a_gzip_bomb_is_refused_at_the_limit():
     """X5: 48 KB that would be 50 MB are inflated no further than the limit, whose name the error says."""
     bomb = gzip.compress(b"\0" * 50_000_000)
     assert len(bomb) < 60_000
-    with pytest.raises(BadAnswer, match=r"larger than 1000000 bytes; raise `http.max_body`"):
-        make_client(raw(bomb, "gzip"), limits=HttpLimits(max_body=1_000_000)).get("/x")
+    client = make_client(raw(bomb, "gzip"), limits=HttpLimits(max_body=1_000_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadAnswer, match=r"larger than 1000000 bytes; raise `http.max_body`"):
+            client.get("/x")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4_000_000
 
 
 def test_a_body_of_exactly_the_limit_is_fine():

@@ -46,6 +46,7 @@ WITHIN = [
     ("https://shop.example/orders.json?page_info=a%2Bb", "https://shop.example/orders.json?page_info=a%2Bb"),
     ("https://shop.example:443/x", "https://shop.example/x"),
     ("HTTPS://SHOP.Example/x", "https://shop.example/x"),
+    ("HTTPS://SHOP.Example:443/x", "https://shop.example/x"),
     ("https://shop.example/x#fragment", "https://shop.example/x"),
     ("https://shop.example", "https://shop.example/"),
     ("///evil.example/x", "https://shop.example/evil.example/x"),

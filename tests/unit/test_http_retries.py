@@ -185,6 +185,15 @@ def test_a_stop_ends_the_wait_between_attempts():
     assert len(provider.seen) == 1
 
 
+def test_a_stopped_client_sends_nothing():
+    """L2: after a stop no request starts, even when none would have to wait."""
+    stop, provider = Stop(), Script(OK)
+    stop.set()
+    with pytest.raises(Stopped):
+        make_client(provider, stop=stop).get("/x")
+    assert provider.seen == []
+
+
 UNCERTAIN = [httpx.ReadTimeout(""), httpx.ReadError(""), httpx.RemoteProtocolError(""), httpx.Response(500)]
 UNDONE = [httpx.ConnectError(""), httpx.ConnectTimeout(""), httpx.PoolTimeout(""), httpx.Response(429)]
 
