@@ -11,18 +11,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, func, select, text, update
 
 from reconcile.errors import LedgerError
-from reconcile.ledger import marks
+from reconcile.ledger import marks, queue
 from reconcile.ledger.errors import is_locked
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.marks import Call
 from reconcile.ledger.process import Holder, process_started
+from reconcile.ledger.queue import NOBODY, Hands, Subject, Waiting
 from reconcile.ledger.tables import events as table
-from reconcile.model import EventState, Occurrence, micros
+from reconcile.model import EventState, Occurrence, instant, micros
 
 #: How long a claim lives unless renewed, and how often its owner renews it.
 CLAIM_LIFE = timedelta(seconds=30)
@@ -87,36 +89,6 @@ def lock(tx: Tx, source: str) -> None:
         tx.connection.execute(key, {"source": source})
 
 
-def _same_subject(other: str) -> str:
-    return (
-        f"{other}.source = e.source and {other}.subject_type = e.subject_type"
-        f" and {other}.subject_id = e.subject_id and e.subject_id <> ''"
-    )
-
-
-def _exists(other: str, condition: str) -> str:
-    return f"exists (select 1 from reconcile_event {other} where {_same_subject(other)} and {condition})"
-
-
-_EARLIER = "b.state = 'waiting' and b.attempts < :holds and (b.position, b.seq) < (e.position, e.seq)"
-_BLOCKED = _exists("b", f"(b.state = 'claimed' or ({_EARLIER}))")
-_LATE = _exists("h", "h.state = 'handled' and h.position > e.position")
-_OUTDATED = _exists("v", "v.state = 'handled' and v.topic = e.topic and v.version > e.version")
-
-
-@cache
-def candidates_sql(dialect: str, *, probe: bool = False) -> str:
-    """The events that may be claimed, in order; a row that someone is changing right now is left for next time."""
-    order = "e.next_at, " if probe else ""
-    skip = "for update of e skip locked" if dialect == "postgresql" else ""
-    return f"""
-        select e.seq, e.subject_type, e.subject_id, e.takeovers, e.kind, e.reconstructed, e.late, e.attempts,
-               case when {_LATE} then 1 else 0 end as passed, case when {_OUTDATED} then 1 else 0 end as outdated
-        from reconcile_event e
-        where e.source = :source and e.{_OPEN} and e.state = 'waiting' and e.next_at <= :before and not {_BLOCKED}
-        order by {order}e.position, e.seq limit :limit {skip}"""
-
-
 def claim(
     tx: Tx,
     source: str,
@@ -136,21 +108,77 @@ def claim(
     longest since it was tried, so that no event that cannot work is the only one to be asked about the target.
     """
     lock(tx, source)
-    bound = {"source": source, "before": micros(min(before or tx.now, tx.now)), "holds": retry_holds, "limit": limit}
-    found = _one_per_subject(tx.connection.execute(text(candidates_sql(tx.dialect, probe=probe)), bound))
-    outdated = [row for row in found if row.outdated and (_is_rebuilt_state(row) or _may_skip(row, skip_late))]
+    held = queue.hands(tx, source)
+    due_by = micros(min(before or tx.now, tx.now))
+    found = (
+        _probe(tx, source, held, due_by, retry_holds) if probe else _first(tx, source, held, due_by, limit, retry_holds)
+    )
+    rows = _locked(tx, _apart(held.owners.get(owner, []), found))
+    outdated = [row for row in rows if row.outdated and (_is_rebuilt_state(row) or _may_skip(row, skip_late))]
     marks.supersede(tx, [(row.seq, row.attempts) for row in outdated])
-    gone = {row.seq for row in outdated}
-    chosen = _apart(tx, source, owner, [row for row in found if row.seq not in gone])
-    return Claimed(_take(tx, owner, chosen), len(outdated))
+    return Claimed(_take(tx, owner, [row for row in rows if row not in outdated]), len(outdated))
 
 
-def _one_per_subject(rows: Iterable[Any]) -> list[Any]:
-    """An event that was passed and the one that passes it may both be due: the older goes first."""
-    chosen: dict[tuple[str, str], Any] = {}
-    for row in rows:
-        chosen.setdefault((row.subject_type, row.subject_id) if row.subject_id else ("", str(row.seq)), row)
-    return list(chosen.values())
+def _first(tx: Tx, source: str, held: Hands, due_by: int, limit: int, holds: int) -> list[Waiting]:
+    """Read as much of the queue's head as it takes to find `limit` events that may go."""
+    number, whole = limit * 4, False
+    chosen: list[Waiting] = []
+    while not whole and len(chosen) < limit:
+        events, whole = queue.head(tx, source, number)
+        chosen, number = _choose(events, set(held.subjects), due_by, limit, holds), number * 8
+    return chosen
+
+
+def _choose(events: Iterable[Waiting], busy: set[Subject], due_by: int, limit: int, holds: int) -> list[Waiting]:
+    """An event that was passed and the one that passes it may both be due: the older makes its subject busy."""
+    chosen: list[Waiting] = []
+    for event in queue.free(events, busy, holds):
+        if event.next_at <= due_by and event.subject not in busy:
+            chosen.append(event)
+            if event.subject != NOBODY:
+                busy.add(event.subject)
+            if len(chosen) == limit:
+                break
+    return chosen
+
+
+def _probe(tx: Tx, source: str, held: Hands, due_by: int, holds: int) -> list[Waiting]:
+    free = [event for event in queue.free(queue.whole(tx, source), held.subjects, holds) if event.next_at <= due_by]
+    return [min(free, key=lambda event: event.next_at)] if free else []
+
+
+def _apart(held: Sequence[tuple[int, int]], chosen: list[Waiting]) -> list[Waiting]:
+    """The first events up to one that must be alone; that one only if it is first and its owner holds nothing."""
+    if not chosen or any(takeovers for _, takeovers in held):
+        return []
+    if chosen[0].takeovers:
+        return [] if held else chosen[:1]
+    first = next((place for place, event in enumerate(chosen) if event.takeovers), len(chosen))
+    return chosen[:first]
+
+
+#: `limit 1` and `is not null` keep PostgreSQL from turning the question into a join over the whole table.
+_ANY = """(select 1 from reconcile_event h where h.source = e.source and h.subject_type = e.subject_type
+    and h.subject_id = e.subject_id and e.subject_id <> '' and h.state = 'handled' and {} limit 1) is not null"""
+_LATE = _ANY.format("h.position > e.position")
+_OUTDATED = _ANY.format("h.topic = e.topic and h.version > e.version")
+
+
+@cache
+def flags_sql(dialect: str) -> str:
+    """Chosen events with what was handled meanwhile; one that somebody is changing right now is left for next time."""
+    skip = "for update of e skip locked" if dialect == "postgresql" else ""
+    return f"""
+        select e.seq, e.kind, e.reconstructed, e.late, e.attempts, e.state, {_LATE} as passed, {_OUTDATED} as outdated
+        from reconcile_event e where e.seq in :seqs {skip}"""
+
+
+def _locked(tx: Tx, chosen: Sequence[Waiting]) -> list[Any]:
+    if not chosen:
+        return []
+    query = text(flags_sql(tx.dialect)).bindparams(bindparam("seqs", expanding=True))
+    rows = tx.connection.execute(query, {"seqs": [event.seq for event in chosen]})
+    return [row for row in rows if row.state == EventState.WAITING]
 
 
 def _is_rebuilt_state(row: Any) -> bool:
@@ -159,25 +187,6 @@ def _is_rebuilt_state(row: Any) -> bool:
 
 def _may_skip(row: Any, skip_late: bool) -> bool:  # noqa: FBT001 - a setting passed through
     return skip_late and row.kind != Occurrence.DATED
-
-
-def _apart(tx: Tx, source: str, owner: str, rows: list[Any]) -> list[Any]:
-    """The first rows up to one that must be alone; that one only if it is first and `owner` holds nothing."""
-    if not rows:
-        return []
-    held = _claimed_by(tx, source, owner)
-    if any(row.takeovers for row in held):
-        return []
-    if rows[0].takeovers:
-        return [] if held else rows[:1]
-    first = next((place for place, row in enumerate(rows) if row.takeovers), len(rows))
-    return rows[:first]
-
-
-def _claimed_by(tx: Tx, source: str, owner: str) -> list[Any]:
-    query = select(table.c.seq, table.c.takeovers).where(table.c.source == source, text(_OPEN))
-    query = query.where(table.c.state == EventState.CLAIMED, table.c.claim_owner == owner)
-    return list(tx.connection.execute(query))
 
 
 def _take(tx: Tx, owner: str, chosen: list[Any]) -> list[Any]:
@@ -247,35 +256,20 @@ def _holding_one(tx: Tx, owners: Iterable[str]) -> set[str]:
     return {owner for owner, number in tx.connection.execute(query) if number == 1}
 
 
-_STUCK = _exists("b", f"{_EARLIER} and b.next_at > :until")
-DUE = f"""
-    select count(*) as number,
-           min(case when e.state = 'claimed' then :again when not {_BLOCKED} then e.next_at end) as first
-    from reconcile_event e
-    where e.source = :source and e.{_OPEN}
-      and (e.state = 'claimed' or (e.state = 'waiting' and e.next_at <= :until and not {_STUCK}))"""
-
-
 def due(tx: Tx, source: str, until: datetime, *, retry_holds: int = RETRY_HOLDS) -> Due:
     """What may still be handled before `until`: waiting events, unless an earlier one of their subject comes later
     than that, and events someone has claimed, which may come back at any moment.
     """
-    bound = {"source": source, "until": micros(until), "again": micros(tx.now + LOOK_AGAIN), "holds": retry_holds}
-    number, first = tx.connection.execute(text(DUE).columns(first=table.c.next_at.type), bound).one()
-    return Due(number, first)
-
-
-UNHANDLED = f"""
-    select e.seq from reconcile_event e
-    where e.source = :source and e.{_OPEN} and e.state = 'waiting' and e.next_at <= :now and not {_BLOCKED}
-    order by e.position, e.seq limit :limit"""
+    held = queue.hands(tx, source)
+    waiting = list(queue.in_time(queue.whole(tx, source), micros(until), retry_holds))
+    tries = [instant(event.next_at) for event in queue.free(waiting, held.subjects, retry_holds)]
+    tries += [tx.now + LOOK_AGAIN] if held.number else []
+    return Due(len(waiting) + held.number, min(tries, default=None))
 
 
 def unhandled(tx: Tx, source: str, *, retry_holds: int = RETRY_HOLDS, limit: int = 1000) -> list[Any]:
     """Rows that are due and free and yet wait: no retry, claim or hold explains it. A pause might: ask for that."""
-    bound = {"source": source, "now": micros(tx.now), "holds": retry_holds, "limit": limit}
-    seqs = list(tx.connection.execute(text(UNHANDLED), bound).scalars())
-    query = (
-        select(table).where(table.c.seq.in_(bindparam("seqs", expanding=True))).order_by(table.c.position, table.c.seq)
-    )
-    return list(tx.connection.execute(query, {"seqs": seqs}))
+    free = queue.free(queue.whole(tx, source), queue.hands(tx, source).subjects, retry_holds)
+    seqs = list(islice((event.seq for event in free if event.next_at <= micros(tx.now)), limit))
+    query = select(table).where(table.c.seq.in_(seqs)).order_by(table.c.position, table.c.seq)
+    return list(tx.connection.execute(query))

@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from support.rows import add_event, change, event, outcomes, states
 
 from reconcile.errors import LeaseLost
-from reconcile.ledger import claims, gaps, marks
+from reconcile.ledger import claims, gaps, marks, queue
 from reconcile.ledger.marks import Call
 from reconcile.ledger.process import Holder
 from reconcile.ledger.tables import attempts
@@ -192,18 +192,32 @@ def test_two_dispatchers_never_share_a_subject(ledger, add):
     assert len(taken) == len({subject for subject, _ in taken}) == 7
 
 
-@pytest.mark.parametrize("name", ["claim", "due", "unhandled"])
-def test_reads_the_small_index_of_open_events(ledger, name):
-    """What is claimable is found through the partial index of open events, however many were handled."""
-    statements = {"claim": claims.candidates_sql(ledger.dialect), "due": claims.DUE, "unhandled": claims.UNHANDLED}
-    explain = "explain query plan " if ledger.dialect == "sqlite" else "explain "
-    bound = {"source": "shop", "before": 1, "until": 1, "now": 1, "again": 1, "holds": 3, "limit": 5}
-    with ledger.write() as tx:
-        if ledger.dialect == "postgresql":
-            tx.connection.execute(text("set local enable_seqscan = off"))
-        plan = "\n".join(str(row) for row in tx.connection.execute(text(explain + statements[name]), bound))
+@pytest.mark.parametrize("statement", [queue.waiting_sql, queue.claimed_sql])
+def test_reads_the_small_index_of_open_events(ledger, statement):
+    """The queue is read through the partial index of open events, however many were handled, and never sorted."""
+    plan = explain(ledger, statement(ledger.dialect), source="shop")
     assert "ix_reconcile_event_open" in plan
-    assert "SCAN e " not in plan
+    assert "sort" not in plan.lower()
+    assert "temp b-tree" not in plan.lower()
+
+
+def test_asks_about_a_subject_through_its_index(ledger):
+    """What was handled of a subject is found through the subject's index."""
+    with ledger.write() as tx:
+        for number in range(300):
+            add_event(tx, subject_id=str(number), state=EventState.HANDLED)
+        tx.connection.execute(text("analyze reconcile_event"))
+    plan = explain(ledger, claims.flags_sql(ledger.dialect).replace(":seqs", "(1, 2)"))
+    assert plan.count("ix_reconcile_event_subject") == 2
+    assert "ix_reconcile_event_open" not in plan
+
+
+def explain(ledger, statement, **bound):
+    prefix = "explain query plan " if ledger.dialect == "sqlite" else "explain "
+    with ledger.write() as tx:
+        if ledger.dialect == "postgresql":  # so few rows are read faster without any index
+            tx.connection.execute(text("set local enable_seqscan = off"))
+        return "\n".join(str(row) for row in tx.connection.execute(text(prefix + statement), bound))
 
 
 def test_renew(ledger, add):
