@@ -134,7 +134,7 @@ def _table(rows: Sequence[Any]) -> Table:
     table = Table(("event", "source", "topic", "subject", "state", "origin", "recorded", "attempts", "bytes", "id"))
     for row in rows:
         about = f"{row.subject_type}/{row.subject_id}" if row.subject_id else "-"
-        origin = f"{row.origin}*" if row.reconstructed else row.origin
+        origin = f"{row.origin}, rebuilt" if row.reconstructed else row.origin
         size = (row.attempts, row.size, row.id)
         table.add(f"#{row.seq}", row.source, row.topic, about, row.state, origin, when.stamp(row.recorded_at), *size)
     return table

@@ -40,7 +40,7 @@ def explain(
     with wiring.open_ledger(state, config) as ledger:
         stories = [story for name in names if (story := timeline.tell(ledger, name, wanted))]
         if as_json:
-            state.output.json([asdict(story) for story in stories])
+            state.output.json({"stories": [asdict(story) for story in stories]})
         elif not stories:
             state.output.line(_nothing(config, ledger, about, names))
     for story in stories if not as_json else ():

@@ -23,6 +23,15 @@ from reconcile.model import GapKind
 from reconcile.repair import Retried
 from reconcile.safe import safe
 
+#: What to do next about each result.
+_ADVICE = {
+    Retried.REVIVED: "{source}: now `reconcile run dispatch --source {source}`",
+    Retried.BUSY: "{source}: some events are with their handler now; look again in a minute",
+    Retried.NEEDS_RUN: "{source}: no event to send; `reconcile run --recheck --source {source}` reads it again (with"
+    " --since, if it is older than the horizon)",
+    Retried.NOT_OPEN: "{source}: some gaps are not open any more",
+}
+
 Kind = Annotated[GapKind | None, typer.Option("--kind", metavar="KIND", help="Only this kind.", show_default=False)]
 Number = Annotated[
     int, typer.Argument(metavar="GAP", help="The gap's number, as `gaps list` shows it.", show_default=False)
@@ -90,8 +99,8 @@ def retry(context: typer.Context, *, numbers: Numbers = None, source: OneSource 
         results = [(gap, repair.retry(tx, config, gap)) for gap in chosen]
     counts = Counter(result for _, result in results)
     state.output.line(", ".join(f"{counts[result]} {result}" for result in Retried if counts[result]) or "no open gaps")
-    for line in dict.fromkeys(_advice(gap, result) for gap, result in results):
-        state.output.line(line)
+    for result, name in dict.fromkeys((result, gap.source) for gap, result in results):
+        state.output.line(_ADVICE[result].format(source=name))
 
 
 def ignore(
@@ -131,18 +140,6 @@ def _known(tx: Tx, number: int) -> Gap:
     if gap is None:
         raise ConfigError(f"there is no gap {number}; `reconcile gaps list` shows those there are")
     return gap
-
-
-def _advice(gap: Gap, result: Retried) -> str:
-    match result:
-        case Retried.REVIVED:
-            return "now: reconcile run dispatch"
-        case Retried.NEEDS_RUN:
-            since = when.stamp(gap.start or gap.opened_at)
-            return f"gap {gap.id}: no event to send; reconcile run --recheck --source {gap.source} --since {since}"
-        case Retried.BUSY:
-            return f"gap {gap.id}: its event is with its handler now; look again in a minute"
-    return f"gap {gap.id}: is {gap.state}"
 
 
 def _total(tx: Tx, source: str, kind: GapKind | None) -> int:

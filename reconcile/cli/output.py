@@ -10,8 +10,10 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Literal, TextIO
 
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -20,6 +22,9 @@ from reconcile.logs import Redactor
 from reconcile.safe import safe, safe_block
 
 _log = logging.getLogger(__name__)
+
+#: The narrowest a column of sentences may be drawn, in characters.
+READABLE = 20
 
 
 @dataclass(slots=True)
@@ -69,16 +74,21 @@ class Output:
         self._write(self.out, json.dumps(self.redactor.value(document), indent=2) + "\n")
 
     def table(self, table: Table) -> None:
-        """A table: drawn on a terminal, aligned columns elsewhere; nothing if it has no rows."""
-        if table.rows and self.out.isatty():
-            Console(file=self.out, highlight=False, emoji=False).print(self._drawn(table))
-        elif table.rows:
+        """A table: drawn on a terminal wide enough for it, aligned columns elsewhere; nothing if it has no rows."""
+        if not table.rows:
+            return
+        console = Console(file=self.out, highlight=False, emoji=False)
+        if self.out.isatty() and _fits(table, console.width):
+            console.print(self._drawn(table))
+        else:
             self.line("\n".join(aligned(table)))
 
     def _drawn(self, table: Table) -> RichTable:
-        drawn = RichTable(header_style="bold", pad_edge=False)
+        drawn = RichTable(header_style="bold", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+        last = len(table.columns) - 1
         for place, name in enumerate(table.columns):
-            drawn.add_column(name, justify="right" if table.numeric(place) else "left", overflow="fold")
+            side: Literal["left", "right"] = "right" if table.numeric(place) else "left"
+            drawn.add_column(name, justify=side, no_wrap=place < last, overflow="fold")
         for row in table.rows:
             drawn.add_row(*(Text(self.redactor.text(cell)) for cell in row))
         return drawn
@@ -91,10 +101,20 @@ class Output:
             _discard(stream)
 
 
+def _fits(table: Table, width: int) -> bool:
+    """Whether all columns but the last stand unbroken beside a readable last one: ids are there to be copied."""
+    *fixed, last = _widths(table)
+    return sum(fixed) + 2 * len(fixed) + min(last, READABLE) <= width
+
+
+def _widths(table: Table) -> list[int]:
+    rows = [table.columns, *table.rows]
+    return [max(cell_len(row[place]) for row in rows) for place in range(len(table.columns))]
+
+
 def aligned(table: Table) -> list[str]:
     """The lines of a table as plain text, two spaces between columns."""
-    rows = [table.columns, *table.rows]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(table.columns))]
+    rows, widths = [table.columns, *table.rows], _widths(table)
     pads: list[Callable[[str, int], str]] = [
         str.rjust if table.numeric(place) else str.ljust for place in range(len(table.columns))
     ]

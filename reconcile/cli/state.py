@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
 
 import typer
@@ -34,6 +35,10 @@ class State:
     @classmethod
     def of_process(cls) -> State:
         """The state of this process."""
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that cannot show a bar's blocks gets them as escapes, not an error in mid-report.
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         return cls(Output(sys.stdout, sys.stderr, Redactor()), os.environ)
 
     @staticmethod

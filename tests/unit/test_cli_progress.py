@@ -1,0 +1,134 @@
+"""Progress on a terminal, in a pipe and in JSON logs."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import threading
+
+import pytest
+from support.clock import ManualClock
+
+from reconcile import logs
+from reconcile.cli.output import Output
+from reconcile.cli.progress import EVERY, Bars, Lines, Records, watching
+from reconcile.logs import Redactor
+
+KEY = ("acme-shop", "orders")
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def output(err):
+    return Output(io.StringIO(), err, Redactor(["hush-hush"]))
+
+
+def test_a_pipe_gets_a_line_every_few_seconds_only():
+    """A thousand pages in no time are one line at the start and one at the end."""
+    clock, err = ManualClock(), io.StringIO()
+    lines = Lines(output(err), clock)
+    lines.begin(KEY, 7200)
+    for _ in range(1000):
+        lines.page(KEY, 50, 1)
+    assert len(err.getvalue().splitlines()) == 1
+    clock.wait(EVERY)
+    lines.window(KEY, 1800)
+    assert err.getvalue().splitlines()[-1] == "acme-shop orders: 25 % of its time, 50000 listed, 1000 missing, 10000/s"
+    lines.end(KEY, None)
+    assert err.getvalue().splitlines()[-1] == "acme-shop orders: 50000 listed, 1000 missing"
+
+
+def test_a_pipe_is_told_why_a_stream_stopped():
+    """The provider's text is shown with its controls visible (X4)."""
+    err = io.StringIO()
+    lines = Lines(output(err), ManualClock())
+    lines.begin(KEY, 10)
+    lines.end(KEY, "refused \x1b[2J hush-hush")
+    assert err.getvalue().splitlines()[-1] == "acme-shop orders: 0 listed, 0 missing; stopped: refused \\x1b[2J ***"
+
+
+def test_handlers_and_sentences_are_told_too():
+    """A verdict is counted, a sentence is said at once."""
+    clock, err = ManualClock(), io.StringIO()
+    lines = Lines(output(err), clock)
+    lines.handled("acme-shop", "handled")
+    lines.say("acme-shop", "the clock is off")
+    lines.say("", "all is well")
+    clock.wait(EVERY)
+    lines.handled("acme-shop", "failed")
+    assert err.getvalue().splitlines() == [
+        "acme-shop: the clock is off",
+        "all is well",
+        "acme-shop: handler: 1 failed, 1 handled",
+    ]
+
+
+def test_a_terminal_gets_bars(monkeypatch):
+    """Each stream has its bar with counts; sentences and errors stand above them."""
+    monkeypatch.setenv("COLUMNS", "120")
+    err = Terminal()
+    with watching(output(err), ManualClock(), "plain") as bars:
+        assert isinstance(bars, Bars)
+        bars.begin(KEY, 100)
+        bars.page(KEY, 30, 2)
+        bars.window(KEY, 100)
+        bars.handled("acme-shop", "handled")
+        bars.say("acme-shop", "a [bold]customer[/bold] \x1b[2J hush-hush")
+        bars.end(KEY, "it broke")
+        bars.page(("gone", "gone"), 1, 1)
+    shown = err.getvalue()
+    assert "30 listed  2 missing" in shown
+    assert "acme-shop handler: 1 handled" in shown
+    assert "acme-shop: a [bold]customer[/bold] \\x1b[2J ***" in shown
+    assert "acme-shop orders: it broke" in shown
+
+
+def test_bars_may_be_moved_from_many_threads(monkeypatch):
+    """No page is lost between threads."""
+    monkeypatch.setenv("COLUMNS", "120")
+    err = Terminal()
+    with watching(output(err), ManualClock(), "plain") as bars:
+        bars.begin(KEY, 100)
+        threads = [threading.Thread(target=lambda: [bars.page(KEY, 1, 0) for _ in range(200)]) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        bars.end(KEY, None)
+    assert "800 listed" in err.getvalue()
+
+
+@pytest.fixture
+def root_logger():
+    """The root logger, as before afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield root
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_json_logs_get_records(root_logger):
+    """With `--log-format json` stderr stays one object a line."""
+    del root_logger
+    err = io.StringIO()
+    logs.setup("json", Redactor(), err)
+    with watching(output(err), ManualClock(), "json") as records:
+        assert isinstance(records, Records)
+        records.begin(KEY, 5)
+        records.page(KEY, 3, 1)
+        records.window(KEY, 5)
+        records.handled("acme-shop", "handled")
+        records.say("", "note")
+        records.end(KEY, "it broke")
+    found = [json.loads(line) for line in err.getvalue().splitlines()]
+    assert [one["event"] for one in found] == [
+        "stream.begin", "stream.page", "stream.window", "event.handled", "note", "stream.end",
+    ]  # fmt: skip
+    assert (found[1]["listed"], found[-1]["error"], found[-1]["level"]) == (3, "it broke", "error")

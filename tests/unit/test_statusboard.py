@@ -1,0 +1,59 @@
+"""The board of `reconcile status`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconcile.model import Window
+from reconcile.statusboard import CELLS, FINAL, HOLE, PROVISIONAL, bar
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+HOURS = st.integers(0, 400).map(lambda hours: START + timedelta(hours=hours))
+WINDOWS = st.lists(st.tuples(HOURS, HOURS).map(sorted).map(lambda pair: Window(*pair)), max_size=8)
+ASKED = Window(START, START + timedelta(hours=400))
+
+
+def hours(first, last):
+    return Window(START + timedelta(hours=first), START + timedelta(hours=last))
+
+
+@given(WINDOWS, WINDOWS)
+def test_a_cell_never_claims_more_than_is_read(covered, proven):
+    """A cell is final only if every instant of it is, and provisional only if every instant was read (C3)."""
+    covered = [*covered, *proven]
+    drawn = bar(ASKED, covered, proven)
+    assert len(drawn) == CELLS
+    newest = max((window.end for window in covered if window.seconds), default=ASKED.start)
+    half = timedelta(hours=5)
+    end = newest if ASKED.start < newest and ASKED.end - newest < half else ASKED.end
+    for place, cell in enumerate(drawn):
+        edges = [ASKED.start + (end - ASKED.start) * (place + step / 16) / CELLS for step in range(16)]
+        for read, sign in ((proven, FINAL), (covered, PROVISIONAL)):
+            if cell == sign:
+                assert all(any(edge in window for window in read) for edge in edges)
+
+
+def test_a_hole_in_the_middle_shows():
+    """Four hundred hours in forty cells, ten hours each: what was not read is a dot."""
+    drawn = bar(ASKED, [hours(0, 200), hours(220, 400)], [hours(0, 200), hours(220, 390)])
+    assert drawn == FINAL * 20 + HOLE * 2 + FINAL * 17 + PROVISIONAL
+
+
+def test_the_smallest_hole_takes_its_whole_cell():
+    """One unread hour is not hidden by the nine beside it."""
+    drawn = bar(ASKED, [hours(0, 101), hours(102, 400)], [hours(0, 101), hours(102, 400)])
+    assert drawn == FINAL * 10 + HOLE + FINAL * 29
+
+
+def test_time_too_new_to_fill_half_a_cell_is_left_out():
+    """A run a moment ago shows no hole at the end; one some cells ago does."""
+    assert HOLE not in bar(ASKED, [hours(0, 397)], [hours(0, 397)])
+    assert bar(ASKED, [hours(0, 370)], [hours(0, 370)]) == FINAL * 37 + HOLE * 3
+
+
+def test_nothing_read_is_all_holes():
+    """A stream that was never read has nothing to show for itself."""
+    assert bar(ASKED, [], []) == HOLE * CELLS
