@@ -27,6 +27,7 @@ _SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
+    "autovacuum": "off",  # plans must depend on what a test did only
     "max_connections": "200",
     "shared_buffers": "32MB",
 }
