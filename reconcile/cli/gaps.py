@@ -106,10 +106,10 @@ def retry(context: typer.Context, *, numbers: Numbers = None, source: OneSource 
 def ignore(
     context: typer.Context,
     *,
+    numbers: Numbers = None,
     reason: Annotated[
         str, typer.Option(metavar="TEXT", help="Why it is all right; shown with the gap.", show_default=False)
     ],
-    numbers: Numbers = None,
     source: OneSource = "",
     kind: Kind = None,
 ) -> None:

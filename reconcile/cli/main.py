@@ -23,30 +23,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     state = State.of_process()
     try:
-        code = get_command(app).main(words, prog_name="reconcile", standalone_mode=False, obj=state)
-        return int(code or 0)
+        return _run(state, words)
     except typer.TyperException as error:
         return _fail(state, words, _usage(error), error.exit_code)
     except ReconcileError as error:
-        return _fail(state, words, str(error), error.exit_code)
+        return _fail(state, words, f"reconcile: {error}", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail(state, words, "interrupted", 130)
+        return _fail(state, words, "reconcile: interrupted", 130)
     except Exception as error:  # noqa: BLE001 - the outermost place: a bug must end in its exit code, not in a leak
         state.apologise(error)
-        return _fail(state, words, f"a bug: {type(error).__name__}", 1)
+        return _fail(state, words, f"reconcile: a bug: {type(error).__name__}", 1)
+
+
+def _run(state: State, words: Sequence[str]) -> int:
+    command = get_command(app)
+    try:
+        # Not `command.main`: it would end an interrupt without our document, and a closed pipe as a bug.
+        with command.make_context("reconcile", list(words), obj=state) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    return 0
 
 
 def _usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
+    message = error.format_message()
     hint = f"\nsee `{context.command_path} --help`" if context else ""
-    return f"{error.format_message()}{hint}"
+    # A group without a command comes as an error whose message is the whole help.
+    return message if message.startswith("Usage:") else f"reconcile: {message}{hint}"
 
 
 def _fail(state: State, words: Sequence[str], message: str, code: int) -> int:
     if message:
-        state.output.say(f"reconcile: {message}")
+        state.output.say(message)
     if "--json" in words and not state.output.documents:
-        state.output.json(_shape(state, words) | {"error": message, "exit_code": code})
+        state.output.json(_shape(state, words) | {"error": message.removeprefix("reconcile: "), "exit_code": code})
     return code
 
 

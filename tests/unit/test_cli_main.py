@@ -1,0 +1,164 @@
+"""How a command ends: exit codes, messages, and one document with --json."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from support.cli import CONFIG
+
+from reconcile import runner
+from reconcile.cli import main, wiring
+from reconcile.errors import Busy, ConfigError, CredentialsRefused, LedgerError, ReconcileError, Retriable, Stopped
+
+REPORT_KEYS = {
+    "run", "started_at", "finished_at", "since", "until", "dry_run", "exit_code", "streams", "handlers", "subscriptions",
+    "transactions", "gaps_total", "gaps", "alerts", "errors", "notes", "error",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A folder with a valid configuration, and the root logger as before afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    (tmp_path / "schedules.yaml").write_text(CONFIG.replace("BASE_URL", "http://127.0.0.1:9"))
+    (tmp_path / "schedules.yaml").chmod(0o600)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RECONCILE_CONFIG", raising=False)
+    monkeypatch.setenv("TOKEN", "shpat_hush_hush")
+    yield tmp_path
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def raising(monkeypatch, error):
+    """Let every run end in `error`."""
+
+    def run(*_arguments):
+        raise error
+
+    monkeypatch.setattr(runner, "run", run)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("schedules.yaml:1:1: wrong"), 2),
+        (CredentialsRefused("acme-shop: refused"), 4),
+        (Retriable("acme-shop: timed out"), 4),
+        (LedgerError("ledger: no space"), 5),
+        (Busy("acme-shop: held by web1:7"), 75),
+        (Stopped("stopped"), 143),
+        (KeyboardInterrupt(), 130),
+        (ZeroDivisionError("oops"), 1),
+    ],
+)
+def test_each_error_has_its_exit_code_and_one_document(monkeypatch, capsys, error, code):
+    """Whatever ends a run, `--json` prints one document of the report's shape, with the error and the exit code."""
+    raising(monkeypatch, error)
+    assert main(["run", "--json"]) == code
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert set(document) == REPORT_KEYS
+    assert document["exit_code"] == code
+    assert document["error"]
+    if isinstance(error, ReconcileError):
+        assert str(error) in err
+        assert "Traceback" not in err
+
+
+def test_a_bug_shows_its_traceback_without_a_secret(monkeypatch, capsys):
+    """What we broke is ours to be told, but never with a token in it (X1)."""
+    raising(monkeypatch, RuntimeError("cannot send shpat_hush_hush to whsec_dummy_hush"))
+    assert main(["run"]) == 1
+    out, err = capsys.readouterr()
+    assert "this is a bug, sorry" in err
+    assert "RuntimeError: cannot send *** to ***" in err
+    assert "hush" not in out + err
+
+
+def test_a_bug_before_the_configuration_is_loaded_hides_the_environment(monkeypatch, capsys):
+    """A secret is hidden even when nobody has said yet that it is one (X1)."""
+
+    def load(*_arguments, **_named):
+        raise RuntimeError("cannot parse shpat_hush_hush")
+
+    monkeypatch.setattr(wiring.configuration, "load", load)
+    assert main(["status"]) == 1
+    assert "shpat_hush_hush" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--bogus"], "No such option: --bogus"),
+        (["runn"], "No such command 'runn'"),
+        (["run", "--since", "soon"], "Invalid value for --since: must be a date"),
+        (["run", "--since", "2999-01-01"], "2999-01-01T00:00:00Z has not come yet"),
+        (["run", "--since", "2d", "--until", "3d"], "Invalid value for --until"),
+        (["run", "bogus"], "no job is called bogus; there are: "),
+        (["run", "--source", "bogus"], "no source is called bogus; schedules.yaml has: acme-shop"),
+        (["run", "--stream", "bogus"], "no stream is called bogus; there are: "),
+        (["baseline"], "Missing option '--since'"),
+        (["explain", "order"], "must be type/id, such as order/1001"),
+        (["gaps", "retry"], "name gaps by number"),
+        (["gaps", "show", "7"], "there is no gap 7"),
+        (["events", "show", "evt_1"], "no event of acme-shop is known by 'evt_1'"),
+        (["pause", "bogus"], "no source is called bogus"),
+        (["--config", "none.yaml", "status"], "none.yaml: not found; write one with `reconcile init`"),
+    ],
+)
+def test_wrong_usage_says_what_is_right_and_exits_2(capsys, words, said):
+    """A usage error names what there is instead, with and without --json, and never starts anything."""
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert said in err
+    assert out == ""
+    assert main([*words, "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["exit_code"] == 2
+
+
+def test_a_command_that_is_no_run_fails_with_the_error_alone(capsys):
+    """Only runs have a report's shape."""
+    assert main(["--config", "run", "status", "--json"]) == 2
+    assert set(json.loads(capsys.readouterr().out)) == {"error", "exit_code"}
+
+
+def test_the_configuration_may_be_named_by_the_environment(folder, monkeypatch, capsys):
+    """`--config` wins over $RECONCILE_CONFIG, which wins over ./schedules.yaml."""
+    monkeypatch.setenv("RECONCILE_CONFIG", str(folder / "other.yaml"))
+    assert main(["status"]) == 2
+    assert "other.yaml: not found" in capsys.readouterr().err
+    assert main(["--config", "schedules.yaml", "status"]) == 0
+
+
+def test_an_unwritable_ledger_exits_5(folder, capsys):
+    """The message says what happened and that nothing was lost."""
+    text = (folder / "schedules.yaml").read_text().replace("reconcile.db", "missing/reconcile.db")
+    (folder / "schedules.yaml").write_text(text)
+    assert main(["run", "--json"]) == 5
+    out, err = capsys.readouterr()
+    assert "ledger: the directory" in err
+    assert json.loads(out)["exit_code"] == 5
+
+
+def test_json_logs_leave_stderr_to_records(capsys):
+    """With `--log-format json` an error is a record too."""
+    assert main(["--log-format", "json", "run", "bogus"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert "no job is called bogus" in json.loads(lines[-1])["event"]
+
+
+def test_the_version_is_printed(capsys):
+    """`--version` needs no configuration."""
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("reconcile 0")
+
+
+def test_help_needs_no_configuration(folder, capsys):
+    """A newcomer can read every help text before anything is set up."""
+    (folder / "schedules.yaml").unlink()
+    assert main(["run", "--help"]) == 0
+    assert "--since WHEN" in capsys.readouterr().out
