@@ -1,6 +1,7 @@
 """Events in the ledger: what of a page it lacks, who holds a fact, and how rows come and change.
 
-Every question about a page is one statement. Recording happens in a write transaction after
+Every question about a page is one statement. `cross join` is an inner join with its conditions in `where`; SQLite
+takes it as the order to go in, page first: left to itself it walks the whole source for every page. Recording happens in a write transaction after
 `subjects.lock`, so what was asked there still holds when the rows go in.
 """
 
@@ -66,9 +67,8 @@ def _lacking_sql(dialect: str) -> Any:
               and e.carried >= states.version and e.state in ({_DONE})
               and e.topic in (select topic from {_TOPICS.sql(dialect)}))
         union all
-        select 2, seen.n from {_SEEN.sql(dialect)} join reconcile_subject s
-            on s.source = :source and s.type = seen.type and s.id = seen.id
-        where s.version < seen.version
+        select 2, seen.n from {_SEEN.sql(dialect)} cross join reconcile_subject s
+        where s.source = :source and s.type = seen.type and s.id = seen.id and s.version < seen.version
         """)
 
 
@@ -126,11 +126,11 @@ def _by_id_sql(dialect: str) -> Any:
     picks = "e.seq, e.state, e.reconstructed, e.absorbed"
     return text(f"""
         select ids.id as asked, {picks} from {_IDS.sql(dialect)}
-            join reconcile_event e on e.source = :source and e.id = ids.id
+            cross join reconcile_event e where e.source = :source and e.id = ids.id
         union all
         select ids.id, {picks} from {_IDS.sql(dialect)}
-            join reconcile_alias a on a.source = :source and a.id = ids.id
-            join reconcile_event e on e.seq = a.seq
+            cross join reconcile_alias a cross join reconcile_event e
+            where a.source = :source and a.id = ids.id and e.seq = a.seq
         """)
 
 
@@ -144,7 +144,7 @@ def by_id(tx: Tx, source: str, ids: Sequence[str]) -> dict[str, Held]:
 def _by_fact_sql(dialect: str) -> Any:
     return text(f"""
         select facts.key as asked, e.seq, e.state, e.reconstructed, e.absorbed
-        from {_FACTS.sql(dialect)} join reconcile_event e on e.source = :source and e.fact = facts.key
+        from {_FACTS.sql(dialect)} cross join reconcile_event e where e.source = :source and e.fact = facts.key
         order by e.seq
         """)
 
@@ -162,8 +162,8 @@ def by_fact(tx: Tx, source: str, facts: Sequence[str]) -> dict[str, list[Held]]:
 def _by_version_sql(dialect: str) -> Any:
     return text(f"""
         select states.n as asked, e.seq, e.state, e.reconstructed, e.absorbed
-        from {_STATES.sql(dialect)} join reconcile_event e
-          on e.source = :source and e.subject_type = states.type and e.subject_id = states.id
+        from {_STATES.sql(dialect)} cross join reconcile_event e
+        where e.source = :source and e.subject_type = states.type and e.subject_id = states.id
          and e.carried >= states.version and e.topic in (select topic from {_TOPICS.sql(dialect)})
         order by e.carried
         """)
