@@ -69,7 +69,7 @@ def judge(tx: Tx, scope: Scope, items: Sequence[Item], window: Window, seen: set
     if scope.stream.kind is StreamKind.LOG:
         logged = [item for item in items if isinstance(item, LoggedEvent)]
         asked = diff.ask_log(logged, window, seen, scope.floor)
-        findings, behind = _judge_log(tx, scope, asked), []
+        findings, behind = _judge_log(tx, scope, asked), list[tuple[Subject, int]]()
     else:
         snapshots = [item for item in items if isinstance(item, Snapshot)]
         asked = diff.ask_snapshots(snapshots, window, seen, scope.rebuild, scope.floors)

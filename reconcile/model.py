@@ -34,7 +34,8 @@ def instant(microseconds: int) -> datetime:
 
 def iso(when: datetime) -> str:
     """`2024-01-01T10:00:00.000000Z`: UTC, always six digits, so that text sorts as time does."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Twice as fast as `strftime`, and asked for once per listed item.
+    return when.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 class Origin(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -271,7 +271,7 @@ class LedgerRecorder:
         )
 
 
-def _missing(place: int, arrival: Arrival, behind: Iterable[Subject]) -> GapFound:
+def _missing(place: int, arrival: Arrival, behind: Container[Subject | None]) -> GapFound:
     """A missed event of a source that has no handler: nothing to run, so it is a gap."""
     described = arrival.description
     stale = described.kind is Occurrence.STATE and described.subject in behind
