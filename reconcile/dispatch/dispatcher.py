@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -33,7 +33,7 @@ BATCH = 64
 SWEEP_EVERY = 5.0
 #: Seconds that outcomes of a fast target are gathered for, to be marked in one commit.
 LINGER = 0.02
-#: Seconds, beyond one call's timeout, that another writer may keep the ledger.
+#: Seconds, beyond one call's timeout, that the ledger may refuse to be written.
 LOCKED_GRACE = 5.0
 
 log = logging.getLogger(__name__)
@@ -76,6 +76,8 @@ class Dispatcher:
         self.tally = Tally()
         #: Nothing that comes due after this instant is claimed, if set.
         self.before: datetime | None = None
+        #: Seconds an exhausted queue is left alone, unless something came back or `notify` was called.
+        self.poll = 0.0
         self._ledger = ledger
         self._target = target
         self._clock = clock
@@ -85,8 +87,8 @@ class Dispatcher:
         self._jobs: dict[int, Job] = {}  # claimed and not marked yet
         self._unmarked: list[Outcome] = []  # came back and not committed yet
         self._renewed = self._clock.monotonic()
-        self._sweep_at = self._renewed
-        self._locked_since: float | None = None
+        self._sweep_at = self._look_at = self._renewed
+        self._trouble_since: float | None = None
         self._closing = False
         self._notice = threading.Event()
 
@@ -127,9 +129,7 @@ class Dispatcher:
 
     def wait_for_notice(self, seconds: float) -> bool:
         """Wait until `notify` is called, at most `seconds`; whether it was."""
-        noticed = self._notice.wait(seconds)
-        self._notice.clear()
-        return noticed
+        return self._notice.wait(seconds)
 
     def next_try(self, until: datetime) -> datetime | None:
         """When something may be there to do, None if nothing will be by `until`."""
@@ -157,14 +157,12 @@ class Dispatcher:
         """Claim nothing more, give running calls `grace` seconds, mark what came back and release the rest."""
         self._closing = True
         self._unmarked += self._target.stop(grace)
+        answered = {outcome.job.seq for outcome in self._unmarked}
         with self._ledger.write() as tx:
             claims.lock(tx, self.source.name)
             turn = _Turn(mark(tx, self.source, self._owner, self._unmarked))
-            unanswered = self._fences().keys() - {outcome.job.seq for outcome in self._unmarked}
-            left = marks.standing(tx, self._owner, {seq: self._jobs[seq].fence for seq in unanswered})
-            marks.mark_released(tx, list(left.ours.values()))
         self._settle(turn)
-        self._jobs.clear()
+        self._give_back([job for seq, job in self._jobs.items() if seq not in answered])
 
     def _gather(self, wait: float) -> None:
         """Wait for the first outcome, and briefly for more of them when the target is a fast one."""
@@ -193,7 +191,7 @@ class Dispatcher:
         except LedgerError as error:
             self._bear(error)
             return 0
-        self._locked_since = None
+        self._trouble_since = None
         self._settle(turn)
         self._submit(turn.claimed)
         return turn.moved
@@ -201,8 +199,9 @@ class Dispatcher:
     def _wanted(self) -> int:
         """How many events the target can take; a fast target's few free places wait for more, to share a commit."""
         capacity = min(self._target.concurrency, BATCH)
-        free = capacity - len(self._jobs) + len(self._unmarked)
-        return 0 if self._closing or free < max(1, capacity // 8) else free
+        wanted = capacity - len(self._jobs) + len(self._unmarked)
+        rests = self._clock.monotonic() < self._look_at and not (self._unmarked or self._notice.is_set())
+        return 0 if self._closing or rests or wanted < max(1, capacity // 8) else wanted
 
     def _work(self, tx: Tx, wanted: int) -> _Turn:
         # Before any row is changed, so that two dispatchers of a source never wait for each other's rows.
@@ -210,7 +209,11 @@ class Dispatcher:
         self._renew(tx)
         turn = _Turn(mark(tx, self.source, self._owner, self._unmarked))
         turn.swept = self._sweep(tx)
-        turn.claimed = self._claim(tx, wanted)
+        if wanted:
+            self._notice.clear()
+            turn.claimed = self._claim(tx, wanted)
+            exhausted = len(turn.claimed.rows) + turn.claimed.superseded < wanted
+            self._look_at = self._clock.monotonic() + (self.poll if exhausted else 0.0)
         return turn
 
     def _claim(self, tx: Tx, wanted: int) -> Claimed:
@@ -256,12 +259,15 @@ class Dispatcher:
         return {seq: job.fence for seq, job in self._jobs.items()}
 
     def _bear(self, error: LedgerError) -> None:
-        """A handler's own transaction may keep the ledger for as long as a call may last; anything else is raised."""
+        """A handler's own transaction may keep the ledger for as long as a call may last. What is in hand is kept that
+        long for any other trouble too: a server that restarts must not cost us what came back. Then it is raised.
+        """
         now = self._clock.monotonic()
-        since = now if self._locked_since is None else self._locked_since
-        if not claims.passes(error) or now - since > self.source.timeout.total_seconds() + LOCKED_GRACE:
+        since = now if self._trouble_since is None else self._trouble_since
+        patience = self.source.timeout.total_seconds() + LOCKED_GRACE
+        if now - since > patience or not (self._jobs or claims.passes(error)):
             raise error
-        self._locked_since = since
+        self._trouble_since = since
 
     def _settle(self, turn: _Turn) -> None:
         """After the commit: forget what was marked, and tell."""
@@ -282,4 +288,14 @@ class Dispatcher:
             return
         self._jobs |= {job.seq: job for job in jobs}
         failpoints.reach("dispatch.claimed")
-        self._target.submit(jobs)
+        try:
+            self._target.submit(jobs)
+        except Exception:
+            self._give_back(jobs)
+            raise
+
+    def _give_back(self, jobs: Sequence[Job]) -> None:
+        """What the target did not take is nobody's: renewed for ever, it would never be delivered."""
+        fences = {job.seq: self._jobs.pop(job.seq).fence for job in jobs}
+        with self._ledger.write() as tx:
+            marks.mark_released(tx, list(marks.standing(tx, self._owner, fences).ours.values()))

@@ -107,21 +107,31 @@ def _pause(seconds: float, clock: Clock, stop: Stop) -> bool:
 def _abandon(dispatchers: Sequence[Steps]) -> None:
     """After an error: nobody waits 30 s for claims we know are ours."""
     for dispatcher in dispatchers:
-        try:
-            dispatcher.shutdown(0.0)
-        except LedgerError as error:
-            log.warning("claims could not be given back, they run out by themselves: %s", error)
+        _shut_down(dispatcher, 0.0)
 
 
 def close(dispatchers: Sequence[Steps], grace: float, clock: Clock) -> None:
     """Shut all of them down within one `grace`: while the first is waited for, the calls of the others go on."""
     deadline = clock.monotonic() + grace
     for dispatcher in dispatchers:
-        dispatcher.shutdown(max(0.0, deadline - clock.monotonic()))
+        _shut_down(dispatcher, max(0.0, deadline - clock.monotonic()))
+
+
+def _shut_down(dispatcher: Steps, grace: float) -> None:
+    try:
+        dispatcher.shutdown(grace)
+    except LedgerError as error:
+        log.warning("claims could not be given back, they run out by themselves: %s", error)
 
 
 class Forever(Steps, Protocol):
     """What `run_forever` asks besides."""
+
+    poll: float
+
+    def notify(self) -> None:
+        """Look at the next step."""
+        ...
 
     def ledger_now(self) -> datetime:
         """The ledger's clock."""
@@ -129,7 +139,8 @@ class Forever(Steps, Protocol):
 
 
 def run_forever(dispatcher: Forever, poll: float, wake: Callable[[float], object], stop: Stop) -> None:
-    """Deliver until stopped. An unreachable ledger is waited for: live deliveries are refused meanwhile, not lost."""
+    """Deliver until stopped. Nothing else ends it: deliveries are accepted meanwhile, and somebody has to go on."""
+    dispatcher.poll = poll
     while not stop.is_set():
         try:
             moved = dispatcher.step(_WAIT_LIVE)
@@ -137,8 +148,13 @@ def run_forever(dispatcher: Forever, poll: float, wake: Callable[[float], object
         except LedgerError as error:
             log.error("dispatch goes on when the ledger answers: %s", error)  # noqa: TRY400 - the message says it all
             idle = poll
-        _rest(idle, wake, stop)
-    dispatcher.shutdown(GRACE)
+        except Exception:  # a handler that cannot be loaded, or a bug: said each time, never the end of the thread
+            log.exception("dispatch failed and tries again in %s s", poll)
+            idle = poll
+        if idle:
+            _rest(idle, wake, stop)
+            dispatcher.notify()
+    _shut_down(dispatcher, GRACE)
 
 
 def _idle(dispatcher: Forever, poll: float) -> float:

@@ -48,6 +48,8 @@ _Calls = defaultdict[_Kind, list[Call]]
 
 def mark(tx: Tx, source: SourceConfig, owner: str, outcomes: Sequence[Outcome]) -> Marked:
     """Mark every outcome whose claim is still `owner`'s. One that is not is left to whoever has it now (H1)."""
+    if not outcomes:
+        return Marked()
     found = marks.standing(tx, owner, {outcome.job.seq: outcome.job.fence for outcome in outcomes})
     health, calls = Health(tx, source.name), _Calls(list)
     marked = Marked(busy=[outcome for outcome in outcomes if outcome.job.seq in found.busy])

@@ -128,7 +128,7 @@ def supersede(tx: Tx, chosen: Sequence[tuple[int, int]]) -> None:
 
 
 def mark_cut_off(tx: Tx, calls: Sequence[Call]) -> None:
-    """Claims given back in the middle of a call, by a stop: noted, because its effect may be there; not counted."""
+    """Claims given back in the middle of a call: noted, because its effect may be there, and not counted."""
     _change(tx, [(call.row, {}) for call in calls], {"state": EventState.WAITING})
     _note(tx, calls, "unknown")
 
@@ -144,8 +144,7 @@ def abandon(tx: Tx, calls: Sequence[Call], retry: Sequence[timedelta], blamed: C
     tx.connection.execute(update(table).where(table.c.seq.in_(seqs)).values(takeovers=table.c.takeovers + 1))
     counted = [call for call in calls if call.row.takeovers or call.row.seq in blamed]
     forgiven = [call for call in calls if call not in counted]
-    _change(tx, [(call.row, {}) for call in forgiven], {"state": EventState.WAITING, "next_at": tx.now})
-    _note(tx, forgiven, "unknown")
+    mark_cut_off(tx, forgiven)
     return mark_failed(tx, counted, retry, "unknown")
 
 
