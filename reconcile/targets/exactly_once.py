@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from reconcile.clock import Clock
+from reconcile.ledger import Ledger
 from reconcile.ledger.effects import Effect, Mark, Settled, settle
 from reconcile.ledger.handler_session import handler_sessions
 from reconcile.model import Event
@@ -42,6 +43,11 @@ class Sessions:
             return _result(settle(session, mark, self._clock), started, finished)
         finally:
             session.drop()
+
+
+def open_sessions(url: str, clock: Clock) -> Sessions:
+    """Sessions on the ledger at `url`, for a process of its own. Raises `LedgerError`."""
+    return Sessions(Ledger.open(url, clock, upgrade=False).session, clock)
 
 
 def _result(settled: Settled, started: datetime, finished: datetime) -> Result:

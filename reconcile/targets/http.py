@@ -178,15 +178,16 @@ class HttpTarget:
                 size += len(chunk)
                 if size > _BODY or self._clock.monotonic() > until:
                     return
-        except (httpx.HTTPError, Stopped):
+        except (httpx.HTTPError, httpx.StreamError, Stopped):
             return  # the status was the answer
 
-    def _headers(self, event: Event, now: datetime) -> dict[str, str]:
+    def _headers(self, event: Event, now: datetime) -> httpx.Headers:
         """Ours win over the connector's; both over the default content type."""
-        headers = {"Content-Type": "application/json"}
+        headers = httpx.Headers({"Content-Type": "application/json"})
         if self._sign is not None:
-            headers |= self._sign(event, now)
-        return headers | {"Idempotency-Key": _plain(event.idempotency_key), "Reconcile-Event": _about(event)}
+            headers.update(self._sign(event, now))
+        headers.update({"Idempotency-Key": _plain(event.idempotency_key), "Reconcile-Event": _about(event)})
+        return headers
 
 
 def _about(event: Event) -> str:

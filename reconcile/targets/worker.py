@@ -12,14 +12,20 @@ import signal
 import socket
 import sys
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
-from reconcile.clock import SystemClock
+from reconcile.clock import Clock, SystemClock
 from reconcile.errors import ConfigError, LedgerError
 from reconcile.targets import lifeline, wire
 from reconcile.targets.calling import Caller, Claim, Result
 from reconcile.targets.loading import LoadedHandler, load_handler
 from reconcile.targets.residue import Residue
+
+if TYPE_CHECKING:
+    from reconcile.targets.exactly_once import Sessions
 
 _CHUNK = 1 << 18
 
@@ -146,12 +152,8 @@ def _caller(handler: LoadedHandler, setup: wire.Setup) -> Caller:
     if not handler.takes_session:
         return Caller(handler, clock, BaseException)
     # Only now: SQLAlchemy costs 0.4 s and 40 MB, and most handlers do without.
-    from reconcile.ledger import Ledger  # noqa: PLC0415
-    from reconcile.targets.exactly_once import Sessions  # noqa: PLC0415
-
-    return Caller(
-        handler, clock, BaseException, Sessions(Ledger.open(setup.ledger, clock, upgrade=False).session, clock)
-    )
+    open_sessions: Callable[[str, Clock], Sessions] = resolve_name("reconcile.targets.exactly_once:open_sessions")
+    return Caller(handler, clock, BaseException, open_sessions(setup.ledger, clock))
 
 
 if __name__ == "__main__":
