@@ -54,12 +54,12 @@ def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
 def _of_record(topic: str, record: Record, api_version: str) -> Description:
     facts = FACTS.topic(topic)
     moment = WHOLE[topic](record)
-    at = record.updated_at if facts.unrebuildable or moment is None else moment.at
+    at = record.updated_at if facts.unrebuildable or moment is None else moment[0]
     return Description(
         topic=topic,
         subject=Subject(RESOURCES[topic.partition("/")[0]], str(record.id)),
         kind=facts.kind,
-        occurrence=moment.occurrence if moment else "",
+        occurrence=moment[1] if moment else "",
         version=micros(record.updated_at) if record.updated_at else None,
         occurred_at=at.astimezone(UTC) if at else None,
         api_version=api_version,
@@ -73,8 +73,8 @@ def _of_child(topic: str, child: Child, api_version: str) -> Description:
         topic=topic,
         subject=Subject("order", str(child.order_id)) if child.order_id else None,
         kind=FACTS.topic(topic).kind,
-        occurrence=moment.occurrence if moment else str(child.id),
-        occurred_at=moment.at.astimezone(UTC) if moment else None,
+        occurrence=moment[1] if moment else str(child.id),
+        occurred_at=moment[0].astimezone(UTC) if moment else None,
         api_version=api_version,
     )
 

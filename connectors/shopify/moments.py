@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
 
 from connectors.shopify.shapes import Child, Record
 from reconcile.model import iso
@@ -19,23 +18,21 @@ PAID_ONCE = frozenset({"paid", "partially_refunded", "refunded"})
 FULFILLMENT_UPDATE = "fulfillments/update"
 
 
-class Moment(NamedTuple):
-    """An instant (with the offset it came in), and the text that tells the fact from others of its topic."""
-
-    at: datetime
-    occurrence: str = ""
+#: An instant (with the offset it came in), and the text that tells the fact from others of its topic.
+#: A bare tuple, because two of them are made for every listed item.
+Moment = tuple[datetime, str]
 
 
 def _created(record: Record) -> Moment | None:
-    return Moment(record.created_at) if record.created_at else None
+    return (record.created_at, "") if record.created_at else None
 
 
 def _updated(record: Record) -> Moment | None:
-    return Moment(record.updated_at, iso(record.updated_at)) if record.updated_at else None
+    return (record.updated_at, iso(record.updated_at)) if record.updated_at else None
 
 
 def _cancelled(record: Record) -> Moment | None:
-    return Moment(record.cancelled_at) if record.cancelled_at else None
+    return (record.cancelled_at, "") if record.cancelled_at else None
 
 
 def _paid(record: Record) -> Moment | None:
@@ -58,15 +55,15 @@ def _last_fulfillment(record: Record) -> Moment | None:
     if not done:
         return None
     at, child = max(done)
-    return Moment(at, str(child))
+    return at, str(child)
 
 
 def _child_created(child: Child) -> Moment | None:
-    return Moment(child.created_at, str(child.id)) if child.created_at else None
+    return (child.created_at, str(child.id)) if child.created_at else None
 
 
 def _child_updated(child: Child) -> Moment | None:
-    return Moment(child.updated_at, f"{child.id}:{iso(child.updated_at)}") if child.updated_at else None
+    return (child.updated_at, f"{child.id}:{iso(child.updated_at)}") if child.updated_at else None
 
 
 # In the order in which facts of one instant are told.

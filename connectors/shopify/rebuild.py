@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC
+from functools import lru_cache
 from operator import attrgetter
-from typing import NamedTuple
 
 import msgspec
 
@@ -21,36 +21,33 @@ from reconcile.model import Candidate, Occurrence, Snapshot
 
 _CHILDREN = msgspec.json.Decoder(RawChildren)
 _BY_TIME = attrgetter("occurred_at")
-_WHOLE_OF = {
-    resource: [
-        (topic, moment, FACTS.topic(topic).kind, FACTS.topic(topic).unrebuildable)
-        for topic, moment in WHOLE.items()
-        if topic.startswith(f"{stream}/")
-    ]
-    for stream, resource in RESOURCES.items()
-}
 _ORPHAN = "the order shows it without the order_id that its webhook carries"
-
-
-class _Fact(NamedTuple):
-    topic: str
-    kind: Occurrence
-    moment: Moment
-    reason: str
+_STREAMS = {resource: stream for stream, resource in RESOURCES.items()}
 
 
 def rebuild(snapshot: Snapshot, topics: frozenset[str], api_version: str) -> list[Candidate]:
     """The facts of `topics` that `snapshot` proves, oldest first; see `moments` for what each one is."""
     record: Record = snapshot.fields
     found = []
-    for topic, moment_of, kind, reason in _WHOLE_OF[snapshot.subject.type]:
-        if topic in topics and (moment := moment_of(record)):
-            fact = _Fact(topic, kind, moment, reason)
-            found.append(_candidate(snapshot, fact, lambda: snapshot.body, api_version))
+    for topic, moment_of, kind, reason in _rules(snapshot.subject.type, topics):
+        if moment := moment_of(record):
+            found.append(_candidate(snapshot, topic, kind, moment, lambda: snapshot.body, api_version, reason))
     if record.fulfillments or record.refunds:
         found.extend(_of_children(snapshot, record, topics, api_version))
     found.sort(key=_BY_TIME)
     return found
+
+
+@lru_cache(maxsize=64)
+def _rules(
+    resource: str, topics: frozenset[str]
+) -> tuple[tuple[str, Callable[[Record], Moment | None], Occurrence, str], ...]:
+    """The rows of `WHOLE` for what a source subscribes to: the same few questions for every item of a listing."""
+    return tuple(
+        (topic, moment, FACTS.topic(topic).kind, FACTS.topic(topic).unrebuildable)
+        for topic, moment in WHOLE.items()
+        if topic in topics and topic.startswith(f"{_STREAMS[resource]}/")
+    )
 
 
 def _of_children(snapshot: Snapshot, record: Record, topics: frozenset[str], version: str) -> Iterator[Candidate]:
@@ -59,23 +56,32 @@ def _of_children(snapshot: Snapshot, record: Record, topics: frozenset[str], ver
         for index, child in enumerate(children):
             moment = moment_of(child)
             if moment and (topic != FULFILLMENT_UPDATE or child.updated_at != child.created_at):
-                fact = _Fact(topic, Occurrence.DATED, moment, "" if child.order_id else _ORPHAN)
-                yield _candidate(snapshot, fact, _child_body(snapshot, field, index), version)
+                body, reason = _child_body(snapshot, field, index), "" if child.order_id else _ORPHAN
+                yield _candidate(snapshot, topic, Occurrence.DATED, moment, body, version, reason)
 
 
 def _child_body(snapshot: Snapshot, field: str, index: int) -> Callable[[], bytes]:
     return lambda: bytes(getattr(_CHILDREN.decode(snapshot.body), field)[index])
 
 
-def _candidate(snapshot: Snapshot, fact: _Fact, body: Callable[[], bytes], api_version: str) -> Candidate:
+def _candidate(
+    snapshot: Snapshot,
+    topic: str,
+    kind: Occurrence,
+    moment: Moment,
+    body: Callable[[], bytes],
+    api_version: str,
+    reason: str,
+) -> Candidate:
+    at, occurrence = moment
     return Candidate(
-        topic=fact.topic,
-        subject=snapshot.subject,
-        kind=fact.kind,
-        occurred_at=fact.moment.at.astimezone(UTC),
-        version=snapshot.version,
-        body=body,
-        occurrence=fact.moment.occurrence,
+        topic,
+        snapshot.subject,
+        kind,
+        at.astimezone(UTC),
+        snapshot.version,
+        body,
+        occurrence=occurrence,
         api_version=api_version,
-        reason=fact.reason,
+        reason=reason,
     )

@@ -9,7 +9,7 @@ import msgspec
 from connectors.stripe.facts import KINDS
 from connectors.stripe.inference import BY_TOPIC
 from connectors.stripe.paging import at
-from connectors.stripe.shapes import DeliveredHead, LoggedHead, Resource
+from connectors.stripe.shapes import DeliveredHead, Resource
 from reconcile.connector import Delivery, Identity
 from reconcile.errors import DeliveryRefused
 from reconcile.model import Description, Occurrence, Subject, micros
@@ -49,22 +49,22 @@ def describe(body: bytes) -> Description:
     """What the body says, whichever kind of event it is; unreadable JSON raises `ValueError`."""
     try:
         head = _HEAD.decode(body)
-        return described(head, body)
+        return described(head.type, _subject(head), _instant(head.created), head.api_version, body)
     except _UNREADABLE as error:
         raise ValueError(f"not a Stripe event: {error}") from None
 
 
-def described(head: LoggedHead | DeliveredHead, body: bytes) -> Description:
-    """A version is the event's own second in microseconds: Stripe's objects carry no order of their own."""
-    created = _instant(head.created)
+def described(
+    topic: str, subject: Subject | None, when: datetime | None, api_version: str | None, body: bytes
+) -> Description:
+    """A version is the event's own second in microseconds: Stripe's objects carry no order of their own.
+
+    Only dated topics look deeper into `body`, at the number that their listed object shows too.
+    """
+    kind = KINDS.get(topic, Occurrence.REPEATED)
+    occurrence = BY_TOPIC[topic].occurrence(_WHOLE.decode(body).data.object) if kind is Occurrence.DATED else ""
     return Description(
-        topic=head.type,
-        subject=_subject(head),
-        kind=KINDS.get(head.type, Occurrence.REPEATED),
-        occurrence=_occurrence(head.type, body),
-        version=micros(created) if created else None,
-        occurred_at=created,
-        api_version=head.api_version or "",
+        topic, subject, kind, occurrence, None if when is None else micros(when), when, api_version or ""
     )
 
 
@@ -74,16 +74,9 @@ def _instant(created: int | datetime | None) -> datetime | None:
     return None if created is None else at(created)
 
 
-def _subject(head: LoggedHead | DeliveredHead) -> Subject | None:
+def _subject(head: DeliveredHead) -> Subject | None:
     if head.data is not None:
         about = head.data.object
         return Subject(about.object, about.id) if about.id else None
-    related = head.related_object if isinstance(head, DeliveredHead) else None
+    related = head.related_object
     return Subject(related.type, related.id) if related else None
-
-
-def _occurrence(topic: str, body: bytes) -> str:
-    """Only dated topics look deeper, at the number that their listed object shows too."""
-    if KINDS.get(topic) is not Occurrence.DATED:
-        return ""
-    return BY_TOPIC[topic].occurrence(_WHOLE.decode(body).data.object)

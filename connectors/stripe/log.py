@@ -23,7 +23,7 @@ from connectors.stripe.topics import type_filter
 from reconcile.connector import Page
 from reconcile.errors import BadAnswer, Rejected
 from reconcile.http import ProviderClient
-from reconcile.model import LoggedEvent, Window
+from reconcile.model import LoggedEvent, Subject, Window
 
 _EVENT = msgspec.json.Decoder(LoggedHead)
 _KEPT_PAGES = 25  # held in memory while walking backwards: about 2500 events, some megabytes
@@ -110,5 +110,8 @@ def _logged(raw: msgspec.Raw) -> LoggedEvent:
         head = _EVENT.decode(raw)
     except (msgspec.MsgspecError, ValueError) as error:
         raise BadAnswer(f"/v1/events listed an entry that cannot be read: {error}") from None
-    body = bytes(raw)
-    return LoggedEvent(head.id, at(head.created), described(head, body), body, _NO_HEADERS)
+    body, when = bytes(raw), at(head.created)
+    about = head.data.object
+    subject = Subject(about.object, about.id) if about.id else None
+    description = described(head.type, subject, when, head.api_version, body)
+    return LoggedEvent(head.id, when, description, body, _NO_HEADERS)
