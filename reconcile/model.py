@@ -132,8 +132,7 @@ def fact_id(source: str, key: str) -> str:
     return str(uuid.uuid5(_FACT_NAMESPACE, f"{source}\n{key}"))
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
+class Description(msgspec.Struct, frozen=True):
     """What a connector reads out of the body of a delivery or log entry.
 
     `occurrence` is the text that tells this fact from others of its topic and subject: empty for ONCE and
