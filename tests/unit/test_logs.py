@@ -83,7 +83,9 @@ def test_a_url_without_a_user_is_no_secret():
 
 def test_what_stands_under_a_secrets_name_is_hidden_whatever_it_is():
     """A header or field that is named like a secret never shows its value (X1)."""
-    shown = Redactor().value({"x-shopify-access-token": "abc", "deep": [{"Authorization": 7}], "topic": "orders/create"})
+    shown = Redactor().value(
+        {"x-shopify-access-token": "abc", "deep": [{"Authorization": 7}], "topic": "orders/create"}
+    )
     assert shown == {"x-shopify-access-token": HIDDEN, "deep": [{"Authorization": HIDDEN}], "topic": "orders/create"}
 
 
