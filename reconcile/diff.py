@@ -11,6 +11,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+import msgspec
+
 from reconcile.model import (
     Arrival,
     Candidate,
@@ -23,6 +25,7 @@ from reconcile.model import (
     Subject,
     Window,
     fact_id,
+    instant,
     micros,
 )
 
@@ -46,8 +49,7 @@ class Holder:
     reconstructed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """One fact of one item of a page; `place` is the item's place on the page."""
 
     place: int
@@ -59,7 +61,8 @@ class Questions:
     """What a page asks of the record, and what of it needs no question.
 
     `facts` and `states` are asked by key and by (subject, version); `ids` by the provider's id. `filtered` counts
-    items that are repeats, outside the window, or prove no subscribed fact.
+    items that are repeats, outside the window, or prove no subscribed fact. `seen` are the items none of whose
+    facts accounts for their version: the ledger may know those in an older one.
     """
 
     facts: list[Asked] = field(default_factory=list)
@@ -114,22 +117,24 @@ def ask_snapshots(
     whichever window listed it. `seen` is the (id, version) of every item the window listed so far; it grows.
     """
     asked = Questions()
-    topics = frozenset(floors)
+    facts, states = asked.facts, asked.states
+    topics, start, end = frozenset(floors), window.start, window.end
+    earliest = {topic: instant(floor) for topic, floor in floors.items()}
     for place, item in enumerate(items):
         mark = (item.subject.id, item.version)
-        if mark in seen or not window.start <= item.at < window.end:
-            asked.filtered += 1
+        if mark in seen or not start <= item.at < end:
             continue
         seen.add(mark)
-        asked.seen.append(item)
-        before = len(asked.facts) + len(asked.states)
-        for candidate in rebuild(item, topics):
-            if micros(candidate.occurred_at) >= floors[candidate.topic]:
-                (asked.states if candidate.kind is Occurrence.STATE else asked.facts).append(Asked(place, candidate))
-        if len(asked.facts) + len(asked.states) == before:
-            asked.filtered += 1
-        else:
-            asked.judged += 1
+        counted = carried = False
+        for one in rebuild(item, topics):
+            if one.occurred_at >= earliest[one.topic]:
+                counted = True
+                carried = carried or one.carried is not None
+                (states if one.kind is Occurrence.STATE else facts).append(Asked(place, one))
+        if not carried:
+            asked.seen.append(item)
+        asked.judged += counted
+    asked.filtered = len(items) - asked.judged
     return asked
 
 

@@ -205,8 +205,8 @@ class Candidate(msgspec.Struct, frozen=True):
     def carried(self) -> int | None:
         """The version this event would account for: a state's own; a once or dated fact's only when its own
         time equals the version to the second, so that what changed since still asks for its state event.
-        """  # noqa: D205, D209
-        if self.kind is Occurrence.STATE or self.version // 1_000_000 == micros(self.occurred_at) // 1_000_000:
+        """
+        if self.kind is Occurrence.STATE or self.version // 1_000_000 == self.occurred_at.timestamp() // 1:
             return self.version
         return None
 

@@ -177,14 +177,21 @@ class LedgerRecorder:
         rows: list[Finding] = [self._finding(names[place], seq=holder.seq) for place, holder in found.held]
         self._import(tx, [arrival for _, arrival in found.imported])
         if self.detect_only:
-            behind = {subject for subject, _ in judged.behind}
-            missing = [_missing(place, arrival, behind) for place, arrival in found.missing]
+            missing = self._detect(tx, found.missing)
         else:
             missing = []
             rows += self._record(tx, opened, found.missing, names)
         rows += [self._gap(tx, names[gap.place], gap) for gap in (*found.gaps, *missing)]
         findings.add(tx, rows)
         subjects.raise_versions(tx, self.key.source, judged.behind)
+
+    def _detect(self, tx: Tx, missing: Sequence[tuple[int, Arrival]]) -> list[GapFound]:
+        """Without a handler what was missed is a gap; a subject known in an older version is stale, not missing."""
+        described = [arrival.description for _, arrival in missing]
+        known = subjects.known(tx, self.key.source, {one.subject for one in described if one.subject})
+        newer = [(one.subject, one.version) for one in described if one.subject in known and one.version is not None]
+        subjects.raise_versions(tx, self.key.source, [(subject, version) for subject, version in newer if subject])
+        return [_missing(place, arrival, known) for place, arrival in missing]
 
     def _record(
         self, tx: Tx, opened: OpenWindow, missing: Sequence[tuple[int, Arrival]], names: Mapping[int, str]
@@ -271,10 +278,10 @@ class LedgerRecorder:
         )
 
 
-def _missing(place: int, arrival: Arrival, behind: Container[Subject | None]) -> GapFound:
+def _missing(place: int, arrival: Arrival, known: Container[Subject | None]) -> GapFound:
     """A missed event of a source that has no handler: nothing to run, so it is a gap."""
     described = arrival.description
-    stale = described.kind is Occurrence.STATE and described.subject in behind
+    stale = described.kind is Occurrence.STATE and described.subject in known
     kind, reason = (GapKind.STALE, "a newer state was never recorded") if stale else (GapKind.MISSING, "never recorded")
     key = described.key if arrival.reconstructed else arrival.id
     return GapFound(place, kind, key, described.topic, described.subject, f"{reason}; the source has no handler")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 
@@ -27,6 +27,12 @@ def lock(tx: Tx, source: str, subjects: Sequence[Subject]) -> None:
     tx.connection.execute(_enter_sql(tx.dialect), bound)
     if tx.dialect != "sqlite":
         tx.connection.execute(_lock_sql(tx.dialect), bound)
+
+
+def known(tx: Tx, source: str, subjects: Iterable[Subject]) -> frozenset[Subject]:
+    """Those of `subjects` that some recorded event is about."""
+    bound = {"source": source, **_NAMES.bind(tx.dialect, [(subject.type, subject.id) for subject in subjects])}
+    return frozenset(Subject(type_, id_) for type_, id_ in tx.connection.execute(_known_sql(tx.dialect), bound))
 
 
 def raise_versions(tx: Tx, source: str, rows: Sequence[tuple[Subject, int]]) -> None:
@@ -54,6 +60,14 @@ def mark_deleted(tx: Tx, source: str, subject: Subject, at: datetime) -> None:
     """Remember that the provider no longer has it."""
     of_subject = (table.c.source == source, table.c.type == subject.type, table.c.id == subject.id)
     tx.connection.execute(update(table).where(*of_subject).values(deleted_at=at))
+
+
+@cache
+def _known_sql(dialect: str) -> TextClause:
+    return text(f"""
+        select s.type, s.id from {_NAMES.sql(dialect)} cross join reconcile_subject s
+        where s.source = :source and s.type = names.type and s.id = names.id
+    """)
 
 
 @cache
