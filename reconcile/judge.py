@@ -95,7 +95,7 @@ def _judge_log(tx: Tx, scope: Scope, asked: Questions) -> Findings:
 
 
 def _judge_snapshots(tx: Tx, scope: Scope, asked: Questions) -> tuple[Findings, list[tuple[Subject, int]]]:
-    if not asked.seen:
+    if not (asked.facts or asked.states or asked.seen):
         return Findings(), []
     answer = events.lacking(
         tx,
