@@ -137,7 +137,8 @@ def _streams(tx: Tx, source: SourceConfig, now: datetime) -> list[StreamStatus]:
     connector: type[Connector] = connector_class(source.connector)
     topics = Topics(source.webhook.topics if source.webhook else ())
     reader = _Reader(tx, source, connector.facts, topics, horizons.get(tx, source.name), now)
-    found, log_read = [], []
+    found: list[StreamStatus] = []
+    log_read: list[_Read] = []
     kept = {stream: state for (_, stream), state in streams.all_of(tx, source.name).items()}
     for stream in sorted(kept, key=lambda stream: (not _is_log(reader, stream), stream)):
         facts = _facts(reader, stream)
@@ -200,7 +201,7 @@ def _stream(
         source=reader.source.name,
         stream=stream,
         horizon=horizon,
-        frontier=left[0].start if left else asked and asked.end,
+        frontier=left[0].start if left else asked.end if asked else None,
         due=due,
         bar=bar(asked, windows, [one.final for one in read_ if one.final]) if asked else "",
         holes=tuple(left),

@@ -32,4 +32,4 @@ def serve(
     """
     state = State.of(context)
     with wiring.working(state, wiring.load_config(state)) as work:
-        raise typer.Exit(server.serve(work, host, port))
+        raise typer.Exit(server.serve(work, host, port, lambda url: state.output.say(f"receiving at {url}SOURCE")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import Select, func, or_, select, text
 
@@ -45,7 +46,7 @@ def _of_rows(tx: Tx) -> Iterator[str]:
             yield f"{number} {what}"
 
 
-def _counting(query: Select[tuple[int]]) -> Select[tuple[int]]:
+def _counting(query: Select[Any]) -> Select[Any]:
     return select(func.count()).select_from(query.subquery())
 
 

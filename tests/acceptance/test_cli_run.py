@@ -37,7 +37,7 @@ def test_a_first_run_delivers_what_was_lost_and_a_second_does_nothing(project):
 
 
 def test_the_resolved_window_and_progress_go_to_stderr(project):
-    """stdout is the result: a table, and what the exit code means."""
+    """The result, on stdout, is a table and what the exit code means."""
     with shop(project, orders=1):
         done = project.run("run", "--since", "2024-01-01", "--until", "2024-02-01")
     assert "since 2024-01-01T00:00:00Z until 2024-02-01T00:00:00Z (UTC)" in done.stderr

@@ -11,7 +11,7 @@ from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.server import serve
 from reconcile.sandbox.shopify import FakeShopify
 
-TOKEN, SECRET, PASSWORD = "shpat_canary_9f3e", "whsec_canary_7ab1", "smtp canary/55c2"  # noqa: S105 - canaries
+TOKEN, SECRET, PASSWORD = "shpat_canary_9f3e", "whsec_canary_7ab1", "smtp canary/55c2"
 QUOTED = "smtp%20canary%2F55c2"
 
 

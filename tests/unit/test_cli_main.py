@@ -13,8 +13,8 @@ from reconcile.cli import main, wiring
 from reconcile.errors import Busy, ConfigError, CredentialsRefused, LedgerError, ReconcileError, Retriable, Stopped
 
 REPORT_KEYS = {
-    "run", "started_at", "finished_at", "since", "until", "dry_run", "exit_code", "streams", "handlers", "subscriptions",
-    "transactions", "gaps_total", "gaps", "alerts", "errors", "notes", "error",
+    "run", "started_at", "finished_at", "since", "until", "dry_run", "exit_code", "streams", "handlers",
+    "subscriptions", "transactions", "gaps_total", "gaps", "alerts", "errors", "notes", "error",
 }  # fmt: skip
 
 

@@ -42,11 +42,11 @@ def test_a_date_a_timestamp_and_an_age_are_understood(text, meant):
 @pytest.mark.parametrize(
     "text",
     ["", "yesterday", "2024-13-01", "2024-02-30", "2024-01-01T25:00", "7", "d7", "-7d", "7 d", "7y", "2024", "20240101",
-     "2024-01-01T10", "12:30", "1999999999", "٧d", "2024-01-01T10:00:00+99:00", "999999999w", "0001-01-01T00:00+14:00"],
+     "2024-01-01T10", "12:30", "\u0667d", "2024-01-01T10:00:00+99:00", "999999999w", "0001-01-01T00:00+14:00"],
 )  # fmt: skip
 def test_anything_else_is_refused_with_what_is_wanted(text):
     """No guess is made of a text that is not one of the three."""
-    with pytest.raises(ValueError, match="must be a date|longer ago"):
+    with pytest.raises(ValueError, match=r"must be a date|longer ago"):
         when.parse(text, NOW)
 
 
