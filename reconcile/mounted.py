@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reconcile.clock import SystemClock
-from reconcile.config import load
-from reconcile.connector import connector_class
+from reconcile.config import SourceConfig, load
+from reconcile.connector import Connector, connector_class
 from reconcile.errors import LedgerError
 from reconcile.ledger import Ledger
-from reconcile.receiver import Answer, Receiver
+from reconcile.receiver import Answer, Receiver, SourceOf
 
 CONFIG_VARIABLE = "RECONCILE_CONFIG"
 DEFAULT_CONFIG = "schedules.yaml"
@@ -31,8 +31,14 @@ def receiver() -> Receiver:
         name: (source, connector_class(source.connector)(source.settings)) for name, source in config.sources.items()
     }
     clock = SystemClock()
-    ledger = Ledger.open(config.ledger.get_secret_value(), clock)
-    return Receiver(ledger, lambda name: sources.get(name), clock)
+    return Receiver(Ledger.open(config.ledger.get_secret_value(), clock), _finder(sources), clock)
+
+
+def _finder(sources: Mapping[str, tuple[SourceConfig, Connector]]) -> SourceOf:
+    def find(name: str) -> tuple[SourceConfig, Connector] | None:
+        return sources.get(name)
+
+    return find
 
 
 class _OfProcess:
