@@ -1,0 +1,122 @@
+"""Events handled exactly once per second, beside one bare commit each on the same disk.
+
+The bare side writes the same effect, one row, and commits it; no event, no claim, no mark. Both on SQLite with
+`synchronous=FULL`. Run: python benchmarks/handling.py [EVENTS]
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import tempfile
+from pathlib import Path
+
+import measure
+from provider import at
+
+from reconcile import inbox, runner
+from reconcile.clock import Stop, SystemClock
+from reconcile.config import load
+from reconcile.context import Context, Options
+from reconcile.inbox import Book
+from reconcile.ledger import Ledger
+from reconcile.model import Arrival, Description, EventState, Occurrence, Origin, Subject, micros
+from reconcile.targets import factory
+
+ROUNDS = 3
+EFFECT = "create table if not exists effect (id text primary key, body blob not null)"
+BODY = b'{"id":1,"note":"' + b"x" * 2000 + b'"}'
+HANDLERS = """
+from sqlalchemy import text
+
+def save(event, session):
+    session.execute(text("insert into effect values (:id, :body)"), {"id": event.id, "body": event.body})
+"""
+CONFIG = """
+ledger: sqlite:///ledger.db
+sources:
+  shop:
+    connector: shopify
+    shop: acme.myshopify.com
+    access_token: shpat_dummy
+    webhook: {url: "https://hooks.acme.example/shop", secret: dummy-secret, topics: [orders/create]}
+    handler: handlers:save
+"""
+
+
+def bare(folder: Path, events: int) -> float:
+    """Microseconds a commit: one row, one transaction, nothing else."""
+    database = sqlite3.connect(folder / "bare.db", isolation_level=None)
+    database.execute("pragma journal_mode=wal")
+    database.execute("pragma synchronous=full")
+    database.execute(EFFECT)
+    database.execute("delete from effect")
+    started = measure.wall()
+    for number in range(events):
+        database.execute("begin immediate")
+        database.execute("insert into effect values (?, ?)", (f"wh-{number}", BODY))
+        database.execute("commit")
+    seconds = measure.wall() - started
+    database.close()
+    return seconds / events * 1e6
+
+
+def fill(ledger: Ledger, events: int) -> None:
+    """Deliveries that wait for their handler."""
+    book = Book("shop", EventState.WAITING, frozenset({"orders/create"}))
+    arrivals = [
+        Arrival(
+            f"wh-{number}",
+            Description(
+                "orders/create",
+                Subject("order", str(number)),
+                Occurrence.ONCE,
+                version=micros(at(number)),
+                occurred_at=at(number),
+            ),
+            BODY,
+            Origin.LIVE,
+            carried=micros(at(number)),
+        )
+        for number in range(events)
+    ]
+    with ledger.write() as tx:
+        inbox.record(tx, book, arrivals)
+
+
+def ours(folder: Path, events: int) -> float:
+    """Microseconds an event: claimed, handled in a worker process, effect and mark in one commit."""
+    (folder / "schedules.yaml").write_text(CONFIG)
+    (folder / "handlers.py").write_text(HANDLERS)
+    config = load(folder / "schedules.yaml", os.environ)
+    ledger = Ledger.open(config.ledger.get_secret_value(), SystemClock())
+    direct = sqlite3.connect(folder / "ledger.db")
+    direct.execute(EFFECT)
+    direct.close()
+    fill(ledger, events)
+    context = Context(config, ledger, SystemClock(), Stop(), lambda _source: None, lambda *_: target)
+    target = factory.make(context, config.sources["shop"])  # its worker is up before the clock starts
+    started = measure.wall()
+    report = runner.run(context, ["dispatch"], Options(), "benchmark")
+    seconds = measure.wall() - started
+    ledger.close()
+    assert report.handlers[0].handled == events, report.as_json()
+    return seconds / events * 1e6
+
+
+def main() -> None:
+    events = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
+    print(f"{events} events of 2 KB handled exactly once, SQLite, wall time, best of {ROUNDS} ({measure.machine()})")
+    commits, handled = [], []
+    for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory(dir=".") as folder:
+            commits.append(bare(Path(folder), events))
+            handled.append(ours(Path(folder), events))
+    commit, event = min(commits), min(handled)
+    print(f"  one bare commit {commit:6.0f} µs   one event {event:6.0f} µs ({1e6 / event:.0f} events/s)")
+    measure.verdict("an event handled exactly once ÷ a bare commit", event / commit, 1.5)
+
+
+if __name__ == "__main__":
+    main()
