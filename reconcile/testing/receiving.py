@@ -162,7 +162,7 @@ def _signature_headers(connector: Receives, sample: Sample, secret: str) -> list
 
 
 def _halves(value: str) -> list[str]:
-    return [value[:-1], value[: len(value) // 2], value[1:]]
+    return [value[:-1], value[: len(value) // 2], value[1:], value[:-1] + "\udcff", value[:-1] + "\u0660"]
 
 
 def _event(connector: Receives, sample: Sample) -> Event:

@@ -12,6 +12,7 @@ import httpx
 from reconcile.clock import Clock
 from reconcile.connector import Connector, ListsItems, Page, StreamFacts, StreamRef, connector_class
 from reconcile.http import HttpLimits, ProviderClient, RateBudget
+from reconcile.listing import guarded
 from reconcile.model import Item, LoggedEvent, Snapshot, Window
 from reconcile.sandbox.clock import SettableClock
 
@@ -108,10 +109,11 @@ def client_for(connector: Connector, handle: Handle, clock: Clock | None = None)
 
 
 def pages_of(connector: Any, world: World, window: Window, cursor: str | None = None) -> list[Page]:
-    """Every page of `window`, as the runner asks for them: all topics the connector knows."""
+    """Every page of `window`, as the runner asks for them: for all topics, and an error if they never end (C8)."""
     topics = [topic.name for topic in connector.facts.topics]
     client = client_for(connector, world.handle)
-    return list(connector.pages(client, world.stream, window, topics, cursor))
+    pages = connector.pages(client, world.stream, window, topics, cursor)
+    return list(guarded(iter(pages), str(world.stream)))
 
 
 def items_of(connector: Any, world: World, window: Window) -> list[Item]:
