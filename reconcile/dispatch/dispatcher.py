@@ -31,8 +31,10 @@ from reconcile.targets.model import Job, Outcome, Target
 BATCH = 64
 #: Seconds between two looks for abandoned claims.
 SWEEP_EVERY = 5.0
-#: Seconds that outcomes of a fast target are gathered for, to be marked in one commit.
-LINGER = 0.02
+#: Seconds that outcomes are gathered for while more calls run, to be marked in one commit.
+LINGER = 0.05
+#: Seconds an exhausted queue is left alone while calls run, unless something came back or `notify` was called.
+LOOK_EVERY = 0.25
 #: Seconds, beyond one call's timeout, that the ledger may refuse to be written.
 LOCKED_GRACE = 5.0
 
@@ -76,8 +78,6 @@ class Dispatcher:
         self.tally = Tally()
         #: Nothing that comes due after this instant is claimed, if set.
         self.before: datetime | None = None
-        #: Seconds an exhausted queue is left alone, unless something came back or `notify` was called.
-        self.poll = 0.0
         self._ledger = ledger
         self._target = target
         self._clock = clock
@@ -160,16 +160,17 @@ class Dispatcher:
         answered = {outcome.job.seq for outcome in self._unmarked}
         with self._ledger.write() as tx:
             claims.lock(tx, self.source.name)
-            turn = _Turn(mark(tx, self.source, self._owner, self._unmarked))
+            health = Health(tx, self.source.name)
+            turn = _Turn(mark(tx, health, self.source.retry, self._owner, self._unmarked))
         self._settle(turn)
         self._give_back([job for seq, job in self._jobs.items() if seq not in answered])
 
     def _gather(self, wait: float) -> None:
-        """Wait for the first outcome, and briefly for more of them when the target is a fast one."""
+        """Wait for the first outcome, and briefly for half of what the target takes: a slow one takes few."""
         if not self.calling:
             return
         self._unmarked += self._target.outcomes(wait)
-        enough = self._target.concurrency // 4
+        enough = self._capacity() // 2
         deadline = self._clock.monotonic() + LINGER
         while self._unmarked and self.calling and len(self._unmarked) < enough:
             left = deadline - self._clock.monotonic()
@@ -196,28 +197,31 @@ class Dispatcher:
         self._submit(turn.claimed)
         return turn.moved
 
+    def _capacity(self) -> int:
+        return min(self._target.concurrency, BATCH)
+
     def _wanted(self) -> int:
-        """How many events the target can take; a fast target's few free places wait for more, to share a commit."""
-        capacity = min(self._target.concurrency, BATCH)
-        wanted = capacity - len(self._jobs) + len(self._unmarked)
-        rests = self._clock.monotonic() < self._look_at and not (self._unmarked or self._notice.is_set())
-        return 0 if self._closing or rests or wanted < max(1, capacity // 8) else wanted
+        """How many more events the target can take, once what came back is marked."""
+        rests = self.calling and self._clock.monotonic() < self._look_at
+        if self._closing or (rests and not self._unmarked and not self._notice.is_set()):
+            return 0
+        return max(0, self._capacity() - len(self._jobs) + len(self._unmarked))
 
     def _work(self, tx: Tx, wanted: int) -> _Turn:
         # Before any row is changed, so that two dispatchers of a source never wait for each other's rows.
         claims.lock(tx, self.source.name)
         self._renew(tx)
-        turn = _Turn(mark(tx, self.source, self._owner, self._unmarked))
+        health = Health(tx, self.source.name)
+        turn = _Turn(mark(tx, health, self.source.retry, self._owner, self._unmarked))
         turn.swept = self._sweep(tx)
         if wanted:
             self._notice.clear()
-            turn.claimed = self._claim(tx, wanted)
+            turn.claimed = self._claim(tx, health, wanted)
             exhausted = len(turn.claimed.rows) + turn.claimed.superseded < wanted
-            self._look_at = self._clock.monotonic() + (self.poll if exhausted else 0.0)
+            self._look_at = self._clock.monotonic() + (LOOK_EVERY if exhausted else 0.0)
         return turn
 
-    def _claim(self, tx: Tx, wanted: int) -> Claimed:
-        health = Health(tx, self.source.name)
+    def _claim(self, tx: Tx, health: Health, wanted: int) -> Claimed:
         limit = health.allows(wanted)
         if not limit:
             return Claimed()

@@ -127,8 +127,6 @@ def _shut_down(dispatcher: Steps, grace: float) -> None:
 class Forever(Steps, Protocol):
     """What `run_forever` asks besides."""
 
-    poll: float
-
     def notify(self) -> None:
         """Look at the next step."""
         ...
@@ -140,7 +138,6 @@ class Forever(Steps, Protocol):
 
 def run_forever(dispatcher: Forever, poll: float, wake: Callable[[float], object], stop: Stop) -> None:
     """Deliver until stopped. Nothing else ends it: deliveries are accepted meanwhile, and somebody has to go on."""
-    dispatcher.poll = poll
     while not stop.is_set():
         try:
             moved = dispatcher.step(_WAIT_LIVE)

@@ -9,7 +9,6 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from reconcile.config import SourceConfig
 from reconcile.dispatch.pauses import Health
 from reconcile.inbox import clean
 from reconcile.ledger import marks
@@ -46,24 +45,26 @@ class _Kind(StrEnum):
 _Calls = defaultdict[_Kind, list[Call]]
 
 
-def mark(tx: Tx, source: SourceConfig, owner: str, outcomes: Sequence[Outcome]) -> Marked:
-    """Mark every outcome whose claim is still `owner`'s. One that is not is left to whoever has it now (H1)."""
-    if not outcomes:
-        return Marked()
-    found = marks.standing(tx, owner, {outcome.job.seq: outcome.job.fence for outcome in outcomes})
-    health, calls = Health(tx, source.name), _Calls(list)
-    marked = Marked(busy=[outcome for outcome in outcomes if outcome.job.seq in found.busy])
-    for outcome in outcomes:
-        seq = outcome.job.seq
-        if seq in found.ours:
-            calls[_kind(health, outcome)].append(_call(outcome, found.ours[seq]))
-        elif seq in found.handled or (outcome.marked and seq not in found.busy):
-            health.reached()
-            marked.handled.add(seq)
-        elif seq in found.lost:
-            marked.lost.add(seq)
-    marks.close_gaps(tx, sorted(marked.handled))
-    _write(tx, source.retry, calls, marked)
+def mark(tx: Tx, health: Health, retry: Sequence[timedelta], owner: str, outcomes: Sequence[Outcome]) -> Marked:
+    """Mark every outcome whose claim is still `owner`'s. One that is not is left to whoever has it now (H1).
+
+    What the target marked itself, in the handler's own commit, is only counted.
+    """
+    marked = Marked(handled={outcome.job.seq for outcome in outcomes if outcome.marked})
+    if marked.handled:
+        health.reached()
+    rest = [outcome for outcome in outcomes if not outcome.marked]
+    if not rest:
+        return marked
+    found = marks.standing(tx, owner, {outcome.job.seq: outcome.job.fence for outcome in rest})
+    marked.handled |= found.handled
+    marked.lost |= found.lost
+    marked.busy += [outcome for outcome in rest if outcome.job.seq in found.busy]
+    calls = _Calls(list)
+    for outcome in rest:
+        if outcome.job.seq in found.ours:
+            calls[_kind(health, outcome)].append(_call(outcome, found.ours[outcome.job.seq]))
+    _write(tx, retry, calls, marked)
     return marked
 
 

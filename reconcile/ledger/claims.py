@@ -209,20 +209,24 @@ def _take(tx: Tx, owner: str, chosen: list[Any]) -> list[Any]:
 
 
 def renew(tx: Tx, owner: str, fences: Mapping[int, int]) -> set[int]:
-    """Prolong claims, `{seq: fence}`; the seqs of those that are no longer ours.
+    """Prolong claims, `{seq: fence}`; the seqs of those that somebody took over.
 
-    A claim that ran out but that nobody took is still ours. A row that a handler's own transaction has locked
-    counts as renewed: nobody can take it over either.
+    A claim that ran out but that nobody took is still ours. A row that a handler's own transaction has locked is left
+    alone: nobody can take it over either.
     """
     if not fences:
         return set()
-    mine = select(table.c.seq).where(table.c.seq.in_(list(fences)), table.c.state == EventState.CLAIMED)
-    found = list(tx.connection.execute(mine.add_columns(table.c.claim_owner, table.c.claim_fence)))
-    kept = [row.seq for row in found if row.claim_owner == owner and row.claim_fence == fences[row.seq]]
-    free = tx.connection.execute(mine.where(table.c.seq.in_(kept)).with_for_update(skip_locked=True)).scalars().all()
-    longer = update(table).where(table.c.seq.in_(free), table.c.claim_owner == owner)
+    these = select(table.c.seq, table.c.state, table.c.claim_owner, table.c.claim_fence)
+    found = list(tx.connection.execute(these.where(table.c.seq.in_(list(fences)))))
+    taken = {row.seq for row in found if row.claim_fence != fences[row.seq]}
+    ours = [row.seq for row in found if row.seq not in taken and row.state == EventState.CLAIMED]
+    locked = select(table.c.seq).where(table.c.seq.in_(ours)).order_by(table.c.seq).with_for_update(skip_locked=True)
+    free = tx.connection.execute(locked).scalars().all()
+    longer = update(table).where(
+        table.c.seq.in_(free), table.c.state == EventState.CLAIMED, table.c.claim_owner == owner
+    )
     tx.connection.execute(longer.values(claim_until=tx.now + CLAIM_LIFE))
-    return set(fences) - set(kept)
+    return taken
 
 
 def sweep(tx: Tx, source: str, retry: Sequence[timedelta], gone: Callable[[str], bool] = owner_gone) -> int:
