@@ -95,11 +95,8 @@ def test_effects_and_marks(ledger, ledger_url, filled, tmp_path):
     "place",
     [
         "dispatch.claimed=kill@1",
-        "dispatch.claimed=kill@3",
-        "dispatch.before_mark=kill@1",
-        "dispatch.before_mark=kill@3",
+        "dispatch.before_mark=kill@2",
         "dispatch.marked=kill@1",
-        "dispatch.marked=kill@2",
     ],
 )
 def test_killed_anywhere(ledger, ledger_url, filled, tmp_path, place):
