@@ -13,12 +13,14 @@ Story = Iterator[float]
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 
 
-def order(shop: FakeShopify, dice: Dice, customers: Sequence[int], products: Sequence[int]) -> Story:
-    """Placed; mostly paid, shipped and archived; sometimes cancelled, refunded, edited or deleted."""
+def order(
+    shop: FakeShopify, dice: Dice, customers: Sequence[int], products: Sequence[int], *, deletes: bool = True
+) -> Story:
+    """Placed; mostly paid, shipped and archived; sometimes cancelled, refunded, edited or (if `deletes`) deleted."""
     order_id = shop.create_order(customer_id=dice.choice(customers), items=_basket(dice, products))
     yield dice.uniform(5, 5 * MINUTE)
     if dice.chance(0.08):
-        yield from _abandoned(shop, dice, order_id)
+        yield from _abandoned(shop, dice, order_id, deletes=deletes)
         return
     payment = shop.start_payment(order_id)
     yield dice.uniform(0, 2 * MINUTE)
@@ -32,11 +34,11 @@ def order(shop: FakeShopify, dice: Dice, customers: Sequence[int], products: Seq
         shop.refund_order(order_id, dice.choice((None, 500)))
 
 
-def _abandoned(shop: FakeShopify, dice: Dice, order_id: int) -> Story:
+def _abandoned(shop: FakeShopify, dice: Dice, order_id: int, *, deletes: bool) -> Story:
     shop.settle_payment(order_id, shop.start_payment(order_id), "failure")
     yield dice.uniform(MINUTE, DAY)
     shop.cancel_order(order_id)
-    if dice.chance(0.2):
+    if deletes and dice.chance(0.2):
         yield dice.uniform(MINUTE, DAY)
         shop.delete_order(order_id)
 

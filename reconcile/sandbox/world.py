@@ -54,27 +54,31 @@ def make_history(
     stripe: FakeStripe | None = None,
     networks: Sequence[Network] = (),
     orders: int = 300,
+    deletes: bool = True,
 ) -> None:
     """Let `orders` orders and as many payments happen between `start` and `end`, with all that goes with them.
 
     The fakes' `clock` is set to `start` and stands at `end` afterwards; both tell the same history for the same
-    seed. What happened is in each fake's `truth`. With `networks`, deliveries are attempted as they come due.
+    seed. What happened is in each fake's `truth`. With `networks`, deliveries are attempted as they come due. Without
+    `deletes` no order is ever deleted: what was lost about a deleted one, nobody can tell any more.
     """
     dice = Dice(seed)
     clock.set(start)
     agenda = Agenda(clock, networks)
     if shopify is not None:
-        _open_shop(agenda, shopify, dice, start, end, orders)
+        _open_shop(agenda, shopify, dice, start, end, orders, deletes=deletes)
     if stripe is not None:
         _open_account(agenda, stripe, dice, start, end, orders)
     agenda.run(end)
 
 
-def _open_shop(agenda: Agenda, shop: FakeShopify, dice: Dice, start: datetime, end: datetime, orders: int) -> None:
+def _open_shop(
+    agenda: Agenda, shop: FakeShopify, dice: Dice, start: datetime, end: datetime, orders: int, *, deletes: bool
+) -> None:
     products = [shop.create_product(title, 900) for title in GOODS]
     customers = [shop.create_customer() for _ in range(max(3, orders // 8))]
     for when in _moments(dice, start, end, orders):
-        agenda.add(when, stories.order(shop, dice, customers, products))
+        agenda.add(when, stories.order(shop, dice, customers, products, deletes=deletes))
     for when in _moments(dice, start, end, orders // 20):
         agenda.add(when, stories.draft(shop, dice))
 
