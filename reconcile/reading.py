@@ -15,7 +15,7 @@ from datetime import datetime
 from reconcile import failpoints
 from reconcile.clock import Stop
 from reconcile.connector import FilterBy, ListsItems, Page, StreamFacts, StreamRef
-from reconcile.errors import LedgerError
+from reconcile.errors import BadAnswer, LedgerError
 from reconcile.http import ProviderClient
 from reconcile.judge import Scope, judge
 from reconcile.ledger import Ledger
@@ -94,12 +94,17 @@ def _read_window(reader: Reader, planner: Planner, opened: OpenWindow) -> None:
     where = f"{reader.scope.source} {reader.ref} {opened.window}"
     pages = reader.connector.pages(reader.client, reader.ref, opened.window, sorted(reader.scope.topics), opened.cursor)
     listed = guarded(iter(pages), where)
+    last = False
     for page in ahead(listed) if reader.threads else listed:
         failpoints.reach("page.fetched")
         reader.stop.check()
         _take_page(reader, opened, page)
-        if page.next is not None and opened.pages >= planner.most_pages and planner.cut(opened.window):
+        last = page.next is None
+        # An empty page says nothing about density: a list of many is a loop, which cutting would only multiply.
+        if page.items and not last and opened.pages >= planner.most_pages and planner.cut(opened.window):
             raise _TooDense
+    if not last:
+        raise BadAnswer(f"{where}: the listing ended although its last page named a next one; run again later")
     planner.note(opened.window, opened.items)
     reader.progress.window((reader.scope.source, str(reader.ref)), opened.window.seconds)
 

@@ -61,7 +61,11 @@ class OpenWindow:
 
 
 class Recorder(Protocol):
-    """Takes what pages came to. Called from every thread of a stream."""
+    """Takes what pages came to. Called from every thread of a stream. `incomplete` are windows whose listing lacked
+    what the provider still has.
+    """
+
+    incomplete: list[Window]
 
     def page(self, opened: OpenWindow, judged: Judgement, cursor: str | None, recalled: Recall | None) -> None:
         """Write one page down; `recalled` is set with a window's last page and decides whether it is covered."""
@@ -87,6 +91,7 @@ class DryRecorder:
 
     counts: Counts = field(default_factory=Counts)
     covered: list[Covered] = field(default_factory=list)
+    incomplete: list[Window] = field(default_factory=list)
     floors: Mapping[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -102,6 +107,8 @@ class DryRecorder:
                 self.counts.unlisted_gaps += len(recalled.deleted) + len(recalled.unlisted)
                 if recalled.complete:
                     self.covered.append(Covered(opened.window, opened.read_at, dict(self.floors)))
+                else:
+                    self.incomplete.append(opened.window)
 
     def leave(self, opened: OpenWindow) -> None:
         """Nothing is kept of a dry run."""
@@ -133,6 +140,7 @@ class LedgerRecorder:
     resumable: bool
     detect_only: bool
     ordinals: itertools.count[int] = field(default_factory=itertools.count)
+    incomplete: list[Window] = field(default_factory=list)
 
     def page(self, opened: OpenWindow, judged: Judgement, cursor: str | None, recalled: Recall | None) -> None:
         """One commit: the fence, what was found, the counts, and the checkpoint or the coverage."""
@@ -260,6 +268,10 @@ class LedgerRecorder:
         if recalled.complete:
             covered = Covered(opened.window, opened.read_at, dict(self.floors))
             coverage.add(tx, key.source, key.stream, key.fingerprint, covered, self.book.run_id, overlap=self.overlap)
+        else:
+            # What an earlier run proved of it is doubtful now: the next run reads it again by itself.
+            coverage.remove(tx, key.source, key.stream, key.fingerprint, opened.window)
+            self.incomplete.append(opened.window)
         checkpoints.drop_checkpoint(tx, key.source, key.stream, key.fingerprint, opened.window)
 
     def _unlisted(self, tx: Tx, opened: OpenWindow, subject: Subject | None, kind: GapKind, reason: str) -> None:

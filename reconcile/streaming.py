@@ -11,7 +11,7 @@ from reconcile.config import SourceConfig
 from reconcile.connector import Connector, Facts, ListsItems, StreamKind
 from reconcile.context import Context, Options
 from reconcile.diff import Rebuild
-from reconcile.errors import ReconcileError, Stopped
+from reconcile.errors import ProviderError, ReconcileError, Stopped
 from reconcile.http import ProviderClient
 from reconcile.inbox import Book
 from reconcile.judge import Scope
@@ -68,8 +68,20 @@ def work(shared: Streaming, planned: StreamPlan) -> Outcome:
     outcome = Outcome(report)
     key = (shared.source.name, name)
     shared.context.progress.begin(key, sum(window.seconds for window in planned.need))
-    recorder = _recorder(shared, planned)
-    planner = _planner(shared, planned)
+    try:
+        _work(shared, planned, outcome)
+    except ReconcileError as error:
+        outcome.codes.append(error.exit_code)
+        report.error = report.error or str(error)
+        report.covered = False
+    shared.context.progress.end(key, report.error)
+    return outcome
+
+
+def _work(shared: Streaming, planned: StreamPlan, outcome: Outcome) -> None:
+    """Read, and settle what was read even if reading failed. Raises only what the ledger does about the rest."""
+    recorder, planner = _recorder(shared, planned), _planner(shared, planned)
+    report = outcome.report
     try:
         _say_beyond(shared, planned, outcome)
         read(_reader(shared, planned, recorder), planner, _resumed(shared, planned, planner))
@@ -80,8 +92,6 @@ def work(shared: Streaming, planned: StreamPlan) -> Outcome:
         outcome.codes.append(error.exit_code)
         report.error = str(error)
     _end(shared, planned, planner, recorder, outcome)
-    shared.context.progress.end(key, report.error)
-    return outcome
 
 
 def _recorder(shared: Streaming, planned: StreamPlan) -> Recorder:
@@ -193,18 +203,18 @@ def _end(shared: Streaming, planned: StreamPlan, planner: Planner, recorder: Rec
     report = outcome.report
     covered = _covered(shared, planned, recorder)
     unproven = any(not beyond.proven for beyond in planned.beyond)
-    report.covered = report.error is None and not unproven and not holes(planned.asked, [one.window for one in covered])
+    lacking = [*recorder.incomplete, *holes(planned.asked, [one.window for one in covered])]
+    if lacking and report.error is None:
+        report.error = f"the listing of {lacking[0]} lacks what the provider still has; run again later"
+        outcome.codes.append(ProviderError.exit_code)
+    report.covered = report.error is None and not unproven
     finals = [final_part(one.window, one.read_at, shared.ask.overlap) for one in covered]
     provisional = holes(planned.asked, [window for window in finals if window is not None])
     report.provisional_from = provisional[0].start if provisional else None
     if isinstance(recorder, DryRecorder):
         _count_dry(report, recorder)
         return
-    try:
-        _settle(shared, planned, planner, outcome)
-    except ReconcileError as error:
-        outcome.codes.append(error.exit_code)
-        report.error = report.error or str(error)
+    _settle(shared, planned, planner, outcome)
 
 
 def _covered(shared: Streaming, planned: StreamPlan, recorder: Recorder) -> list[Covered]:

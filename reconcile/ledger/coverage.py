@@ -18,6 +18,7 @@ from reconcile.ledger.checkpoints import Checkpoint, decode, drop_checkpoint, en
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.tables import coverage as table
 from reconcile.model import Window
+from reconcile.windows import holes
 
 __all__ = [
     "Checkpoint",
@@ -27,6 +28,7 @@ __all__ = [
     "load",
     "merged",
     "open_windows",
+    "remove",
     "save_checkpoint",
 ]
 
@@ -65,6 +67,23 @@ def add(
     key = {"source": source, "stream": stream, "fingerprint": fingerprint, "run_id": run_id}
     if new := [key | _values(part) for part in wanted if part not in known]:
         tx.connection.execute(insert(table), new)
+
+
+def remove(tx: Tx, source: str, stream: str, fingerprint: str, window: Window) -> None:
+    """Take a window out of what is proven: a later listing of it was found to be incomplete."""
+    near = _rows_of(source, stream, fingerprint).where(table.c.start < window.end, table.c.end > window.start)
+    rows = list(tx.connection.execute(near.with_for_update()))
+    if not rows:
+        return
+    tx.connection.execute(delete(table).where(table.c.id.in_([row.id for row in rows])))
+    key = {"source": source, "stream": stream, "fingerprint": fingerprint}
+    kept = [
+        key | {"run_id": row.run_id} | _values(replace(_covered(row), window=part))
+        for row in rows
+        for part in holes(Window(row.start, row.end), [window])
+    ]
+    if kept:
+        tx.connection.execute(insert(table), kept)
 
 
 def merged(claims: Iterable[Covered], overlap: timedelta) -> list[Covered]:
