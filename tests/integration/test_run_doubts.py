@@ -1,0 +1,333 @@
+"""Answers that are well formed and not the whole truth: what a run believes, what it says, what it leaves open."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import httpx
+import pytest
+from support.running import CANARY, Bench, a_bench, a_shop, a_stripe, stream_of
+
+from connectors.shopify import listing
+from reconcile import listing as guards
+from reconcile.model import GapKind
+from reconcile.sandbox import page_faults as pages
+from reconcile.sandbox import wire_faults as wires
+from reconcile.sandbox.clock import SettableClock
+from reconcile.sandbox.fake import Handle
+from reconcile.sandbox.shopify import FakeShopify
+from reconcile.sandbox.stripe import FakeStripe
+
+ORDERS = 18
+LIST = r"/orders\.json"
+ITEM = r"/orders/\d+\.json"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch):
+    """Four pages of a window where there would be one."""
+    monkeypatch.setattr(listing, "PAGE_SIZE", 5)
+
+
+@pytest.fixture
+def bench(sqlite_databases, tmp_path):
+    """A shop of 18 orders within a day."""
+    with a_bench(sqlite_databases, tmp_path) as made:
+        yield open_shop(made)
+
+
+def open_shop(made: Bench, **more: object) -> Bench:
+    """Orders one every half hour."""
+    shop = FakeShopify(clock=made.clock, shop="shop.myshopify.com", access_token=CANARY, throttle=False, **more)
+    made.add("shop", a_shop("shop"), shop)
+    for _ in range(ORDERS):
+        shop.create_order()
+        made.clock.advance(1800)
+    return made
+
+
+def shop_of(made: Bench) -> FakeShopify:
+    """The fake behind the faults."""
+    fake = made.faults["shop"].fake
+    assert isinstance(fake, FakeShopify)
+    return fake
+
+
+def ids(made: Bench) -> list[str]:
+    """Every order created, oldest first."""
+    return [one.subject_id for one in shop_of(made).truth if one.topic == "orders/create"]
+
+
+def kinds(report) -> list[str]:
+    """The kinds of the gaps a report lists."""
+    return [gap.kind for gap in report.gaps]
+
+
+def test_pages_that_overlap_are_listed_in_full_and_handled_once(bench):
+    """C2, C7: what a page repeats of the one before is counted as filtered, and nothing is done twice."""
+    bench.faults["shop"].add(pages.overlapping(2), path=LIST, times=0)
+    report = bench.run()
+    told = stream_of(report, "shop")
+    assert (report.exit_code, told.covered) == (0, True)
+    assert (told.listed, told.filtered, told.backfilled) == (ORDERS + 6, 6, ORDERS)
+    assert bench.handled("shop") == dict.fromkeys(ids(bench), 1)
+
+
+def test_an_empty_middle_page_is_not_the_end(bench):
+    """C9: only the absence of a next page ends a list."""
+    bench.faults["shop"].add(pages.empty_page(), path=LIST, nth=2)
+    report = bench.run()
+    assert stream_of(report, "shop").listed == ORDERS - 5
+    assert sorted(bench.handled("shop")) == sorted({*ids(bench)[:8], *ids(bench)[13:]})
+    assert bench.run(recheck=True).exit_code == 0
+    assert bench.handled("shop") == dict.fromkeys(ids(bench), 1)
+
+
+def test_a_page_missing_of_what_is_known_is_found_out_by_reading_it(bench):
+    """C10: known orders that the list lacks are read; unchanged means that the list is incomplete, and not covered."""
+    since = bench.clock.now() - DAY
+    assert bench.run(since=since).exit_code == 0
+    bench.faults["shop"].add(pages.empty_page(), path=LIST, nth=2)
+    report = bench.run(since=since, recheck=True)
+    told = stream_of(report, "shop")
+    assert not told.covered
+    assert report.exit_code == 4
+    assert told.unlisted_gaps == 5
+    assert kinds(report) == [GapKind.LISTING_INCOMPLETE] * 5
+    assert {gap.subject for gap in report.gaps} == {f"order/{id_}" for id_ in ids(bench)[8:13]}
+    assert "its list lacks it" in report.gaps[0].reason
+    bench.clock.advance(60)
+    again = bench.run(since=since)  # of its own accord
+    assert (again.exit_code, again.gaps_total) == (0, 0)
+    assert stream_of(again, "shop").covered
+    assert bench.handled("shop") == dict.fromkeys(ids(bench), 1)
+
+
+def test_what_the_provider_deleted_is_a_gap_and_never_a_made_up_event(bench):
+    """C16: gone by id is `deleted`: covered, exit 3, the handler is told nothing, and it is not read again."""
+    assert bench.run().exit_code == 0
+    gone = ids(bench)[3]
+    shop_of(bench).delete_order(int(gone))
+    effects = list(bench.effects)
+    report = bench.run(recheck=True)
+    assert (report.exit_code, stream_of(report, "shop").covered) == (3, True)
+    assert [(gap.kind, gap.subject) for gap in report.gaps] == [(GapKind.DELETED, f"order/{gone}")]
+    assert bench.effects == effects
+    asked = len([seen for seen in shop_of(bench).requests if gone in seen.path])
+    bench.run(recheck=True)
+    assert asked == len([seen for seen in shop_of(bench).requests if gone in seen.path]) == 1
+
+
+def test_what_moved_on_is_neither_missing_nor_a_gap(bench):
+    """C7, C10: a known order that changed since the window is in a later one: read by id, believed."""
+    assert bench.run().exit_code == 0
+    moved = ids(bench)[4]
+    shop_of(bench).update_order(int(moved), note="later")
+    report = bench.run(recheck=True, until=bench.clock.now() - timedelta(hours=1))
+    assert (report.exit_code, stream_of(report, "shop").covered, report.gaps_total) == (0, True, 0)
+    bench.clock.advance(600)
+    assert bench.run().exit_code == 0
+    assert bench.handled("shop", "orders/updated") == {moved: 1}
+
+
+@pytest.mark.parametrize("passing", [True, False], ids=["once", "for good"])
+def test_reading_one_by_id_may_fail_too(bench, passing):
+    """A recall check that cannot be made is no answer: retried, else the window is not covered (exit 4)."""
+    assert bench.run().exit_code == 0
+    bench.faults["shop"].add(pages.items_dropped(1), path=LIST, nth=1)
+    bench.faults["shop"].add(wires.answers(500), path=ITEM, times=1 if passing else 0)
+    report = bench.run(recheck=True)
+    told = stream_of(report, "shop")
+    assert (report.exit_code, told.covered) == (4, False)
+    assert report.gaps_total == (1 if passing else 0)
+    assert passing or "500" in told.error
+
+
+def test_a_next_link_that_only_grows_is_stopped(bench):
+    """C8: ever new cursors to pages without items are a loop with new names."""
+    number = iter(range(10_000))
+
+    def deeper(request: httpx.Request) -> str:
+        return f"https://{request.url.host}{request.url.path}?limit=5&page_info=x{next(number)}"
+
+    def nothing(request: httpx.Request, _: Handle) -> httpx.Response:
+        return httpx.Response(200, json={"orders": []}, headers={"Link": f'<{deeper(request)}>; rel="next"'})
+
+    bench.faults["shop"].add(nothing, path=LIST, times=0)
+    report = bench.run()
+    told = stream_of(report, "shop")
+    assert (report.exit_code, told.covered, told.listed) == (4, False, 0)
+    assert "pagination_loop" in told.error
+    assert next(number) < 2 * guards.MOST_EMPTY_PAGES
+
+
+def test_a_list_that_never_ends_is_stopped(bench, monkeypatch):
+    """C8: even when every page shows new items, a window has a last page; what was read of it is kept."""
+    monkeypatch.setattr(guards, "MOST_PAGES", 200)
+    number = iter(range(1, 100_000))
+    stamp = "2024-06-01T13:00:00.{:06}Z"
+
+    def endless(request: httpx.Request, _: Handle) -> httpx.Response:
+        n = next(number)
+        order = {"id": n, "created_at": stamp.format(n), "updated_at": stamp.format(n)}
+        link = f"https://{request.url.host}{request.url.path}?limit=5&page_info=x{n}"
+        return httpx.Response(200, json={"orders": [order]}, headers={"Link": f'<{link}>; rel="next"'})
+
+    bench.faults["shop"].add(endless, path=LIST, times=0)
+    report = bench.run("backfill")
+    told = stream_of(report, "shop")
+    assert (report.exit_code, told.covered) == (4, False)
+    assert "pagination_loop" in told.error
+
+
+class Offset:
+    """A clock that is another one's by some time."""
+
+    def __init__(self, clock: SettableClock, by: timedelta) -> None:
+        self._clock, self._by = clock, by
+
+    def now(self) -> datetime:
+        """The other's time, moved."""
+        return self._clock.now() + self._by
+
+    def monotonic(self) -> float:
+        """As the other."""
+        return self._clock.monotonic()
+
+    def wait(self, seconds: float, stop=None) -> None:
+        """As the other."""
+        self._clock.wait(seconds, stop)
+
+
+@pytest.mark.parametrize("by", [DAY, -DAY, timedelta(minutes=7), -timedelta(minutes=7)], ids=str)
+def test_windows_follow_the_providers_clock_not_ours(sqlite_databases, tmp_path, by):
+    """C15: a provider ahead of us or behind is listed up to its own now, nothing is lost and nothing comes twice."""
+    with a_bench(sqlite_databases, tmp_path) as made:
+        shop = FakeShopify(clock=Offset(made.clock, by), shop="shop.myshopify.com", access_token=CANARY, throttle=False)
+        made.add("shop", a_shop("shop"), shop)
+        since = made.clock.now() + by
+        for _ in range(ORDERS):
+            shop.create_order()
+            made.clock.advance(1800)
+        report = made.run(since=since)
+        told = stream_of(report, "shop")
+        assert (report.exit_code, told.covered) == (0, True)
+        assert abs(told.end - (shop.clock.now() - timedelta(minutes=2))) < timedelta(seconds=5)
+        assert made.handled("shop") == dict.fromkeys(ids(made), 1)
+
+
+def test_an_item_from_the_future_waits_for_its_time(bench):
+    """A future `updated_at` moves no window on: the item is taken when provider time has come there, once."""
+    future = (bench.clock.now() + timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    strange = str(shop_of(bench).create_order(updated_at=future))
+    bench.clock.advance(600)
+    report = bench.run()
+    assert stream_of(report, "shop").end < bench.clock.now()
+    assert strange not in bench.handled("shop")
+    bench.clock.advance(4 * 3600)
+    assert bench.run().exit_code == 0
+    assert bench.handled("shop", "orders/create") == dict.fromkeys(ids(bench), 1)
+
+
+def test_a_provider_that_tells_no_time_gets_twice_the_settle_time(bench):
+    """C4: without a Date header it is our clock that counts, further back, and the report says so."""
+
+    def timeless(request: httpx.Request, handle: Handle) -> httpx.Response:
+        answer = handle(request)
+        del answer.headers["Date"]
+        return answer
+
+    bench.faults["shop"].add(timeless, times=0)
+    report = bench.run()
+    assert report.exit_code == 0
+    assert any("tells no time" in note for note in report.notes)
+    assert report.started_at - stream_of(report, "shop").end == timedelta(minutes=4)
+    assert bench.handled("shop") == dict.fromkeys(ids(bench), 1)
+
+
+def test_a_version_that_falls_forward_is_refused(sqlite_databases, tmp_path):
+    """A retired API version is answered by another, whose bodies the handlers may not know: exit 4, what to set."""
+    with a_bench(sqlite_databases, tmp_path) as made:
+        open_shop(made, versions=("2027-01", "2027-04"))
+        report = made.run()
+        told = stream_of(report, "shop")
+        assert (report.exit_code, told.covered, told.listed) == (4, False, 0)
+        assert "2026-10" in told.error
+        assert "api_version: '2027-01'" in told.error
+        assert made.recorded("shop") == []
+
+
+def test_orders_beyond_sixty_days_are_a_gap_without_the_scope_for_them(sqlite_databases, tmp_path):
+    """C11: a list that silently forgets is never taken for an empty one; what it shows is handled all the same."""
+    scopes = ("read_orders", "read_customers", "read_products", "read_draft_orders")
+    with a_bench(sqlite_databases, tmp_path) as made:
+        open_shop(made, scopes=scopes)
+        report = made.run(since=timedelta(days=90))
+        told = stream_of(report, "shop")
+        assert (report.exit_code, told.covered) == (3, False)
+        assert kinds(report) == [GapKind.BEYOND_RETENTION]
+        assert "cannot be read before 2024-04-02" in report.gaps[0].reason
+        assert any("read_all_orders" in note for note in report.notes)
+        assert made.handled("shop") == dict.fromkeys(ids(made), 1)
+
+
+def test_a_scope_that_is_not_granted_is_no_empty_shop(sqlite_databases, tmp_path):
+    """C9: Shopify answers an empty list to a token without the scope; that is exit 4, not "nothing missing"."""
+    with a_bench(sqlite_databases, tmp_path) as made:
+        open_shop(made, scopes=("read_products",))
+        report = made.run()
+        told = stream_of(report, "shop")
+        assert (report.exit_code, told.covered, told.listed) == (4, False, 0)
+        assert "read_orders" in told.error
+
+
+def test_what_stripe_forgot_is_said_for_the_log_and_read_from_the_lists(sqlite_databases, tmp_path):
+    """C11: beyond 30 days the lists speak for what they can; what they cannot is one gap a stream, exit 3."""
+    with a_bench(sqlite_databases, tmp_path) as made:
+        stripe = FakeStripe(clock=made.clock, api_key="sk_test_dummycanary7f3a", throttle=False)
+        made.add("pay", a_stripe("pay", "payment_intent.succeeded, charge.updated"), stripe)
+        old = [stripe.create_payment_intent() for _ in range(3)]
+        for intent in old:
+            stripe.succeed(intent)
+        made.clock.advance(45 * 86_400)
+        new = [stripe.create_payment_intent() for _ in range(3)]
+        for intent in new:
+            stripe.succeed(intent)
+        made.clock.advance(600)
+        report = made.run(since=timedelta(days=60))
+        log, lists = stream_of(report, "pay", "events"), stream_of(report, "pay", "payment_intents")
+        assert report.exit_code == 3
+        assert not log.covered
+        assert "charge.updated" in next(gap.reason for gap in report.gaps if gap.subject == "events")
+        assert lists.covered
+        assert {(gap.kind, gap.subject) for gap in report.gaps} == {
+            (GapKind.BEYOND_RETENTION, "events"),
+            (GapKind.BEYOND_RETENTION, "payment_intents"),
+        }
+        assert made.handled("pay", "payment_intent.succeeded") == dict.fromkeys([*old, *new], 1)
+
+
+def test_only_what_lists_can_show_beyond_retention_leaves_the_log_covered(sqlite_databases, tmp_path):
+    """C11: when a list proves every topic, the log has nothing to answer for beyond its memory."""
+    with a_bench(sqlite_databases, tmp_path) as made:
+        stripe = FakeStripe(clock=made.clock, api_key="sk_test_dummycanary7f3a", throttle=False)
+        made.add("pay", a_stripe("pay", "payment_intent.succeeded"), stripe)
+        intent = stripe.create_payment_intent()
+        stripe.succeed(intent)
+        made.clock.advance(45 * 86_400)
+        report = made.run(since=timedelta(days=60))
+        assert stream_of(report, "pay", "events").covered
+        assert stream_of(report, "pay", "payment_intents").covered
+        assert report.exit_code == 3  # what happened then to older objects
+        assert made.handled("pay") == {intent: 1}
+
+
+def test_a_huge_number_in_a_body_is_the_handlers_business(bench):
+    """A number no float holds is kept as the bytes it came in, and the run goes on."""
+    text = '{"id": 5, "created_at": "2024-06-01T13:00:00Z", "updated_at": "2024-06-01T13:00:00Z", "n": 1e999}'
+    bench.faults["shop"].add(wires.answers(200, f'{{"orders":[{text}]}}'), path=LIST, times=1)
+    report = bench.run("backfill")
+    assert (report.exit_code, stream_of(report, "shop").listed) == (3, 1)
+    assert [subject for _, subject, _ in bench.recorded("shop")] == ["5"]
+    bench.run()
