@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr
@@ -54,10 +54,14 @@ class Redactor:
         """`text` without a secret's value."""
         return self._pattern.sub(HIDDEN, text) if self._pattern else text
 
+    def mapping(self, mapping: Mapping[Any, object]) -> dict[str, object]:
+        """A mapping with what stands under a secret's name hidden whole, and all else looked through."""
+        return {self.text(str(name)): self.value(item, str(name)) for name, item in mapping.items()}
+
     def value(self, value: object, key: str = "") -> object:
-        """The same through mappings and sequences; what stands under a secret's name is hidden whole."""
+        """The same through mappings and sequences; `key` is the name it stands under."""
         if isinstance(value, Mapping):
-            return {self.text(str(name)): self.value(item, str(name)) for name, item in value.items()}
+            return self.mapping(value)
         if isinstance(value, (list, tuple, set, frozenset)):
             return [self.value(item, key) for item in value]
         if names_a_secret(key) and value is not None:

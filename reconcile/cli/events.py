@@ -90,6 +90,8 @@ def show(
         state.output.json(_document(row, attempts, aliases, body=body))
         return
     state.output.line("\n".join(_lines(row, aliases)))
+    for name, value in sorted(state.output.redactor.mapping(_headers(row)).items()):
+        state.output.line(f"  {safe(name)}: {safe(str(value))}")
     state.output.table(_attempts(attempts))
     if body:
         state.output.line("\n" + row.body.decode("utf-8", "backslashreplace"))
@@ -180,5 +182,3 @@ def _lines(row: Any, aliases: Sequence[str]) -> Iterator[str]:
     if row.error:
         yield f"error:     {safe(row.error, 2000)}"
     yield f"body:      {len(row.body)} bytes, SHA-256 {row.body_hash.hex()}"
-    for name, value in sorted(_headers(row).items()):
-        yield f"  {safe(name)}: {safe(value)}"

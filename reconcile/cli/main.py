@@ -9,6 +9,7 @@ import typer
 from typer.main import get_command
 
 from reconcile.cli.app import app
+from reconcile.cli.signals import Terminated, interruptible
 from reconcile.cli.state import State
 from reconcile.errors import ReconcileError
 from reconcile.report import RunReport
@@ -23,11 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     state = State.of_process()
     try:
-        return _run(state, words)
+        with interruptible():
+            return _run(state, words)
     except typer.TyperException as error:
         return _fail(state, words, _usage(error), error.exit_code)
     except ReconcileError as error:
         return _fail(state, words, f"reconcile: {error}", error.exit_code)
+    except Terminated:
+        return _fail(state, words, "reconcile: interrupted", 143)
     except (KeyboardInterrupt, typer.Abort):
         return _fail(state, words, "reconcile: interrupted", 130)
     except Exception as error:  # noqa: BLE001 - the outermost place: a bug must end in its exit code, not in a leak

@@ -10,6 +10,11 @@ from types import FrameType
 
 from reconcile.clock import Stop
 
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM where nothing looks at a stop: it interrupts like SIGINT does."""
+
+
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 _ASKED = b"\nstopping where it is safe; once more to stop at once\n"
 _SHOW_CURSOR = b"\x1b[?25h"
@@ -24,6 +29,20 @@ def stopping(stop: Stop) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within the block SIGTERM raises, as SIGINT does, so that it ends in our own exit code and document."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _handler(stop: Stop):  # type: ignore[no-untyped-def]  # noqa: ANN202 - the signal module's own callable type

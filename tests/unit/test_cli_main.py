@@ -10,6 +10,7 @@ from support.cli import CONFIG
 
 from reconcile import runner
 from reconcile.cli import main, wiring
+from reconcile.cli.signals import Terminated
 from reconcile.errors import Busy, ConfigError, CredentialsRefused, LedgerError, ReconcileError, Retriable, Stopped
 
 REPORT_KEYS = {
@@ -52,6 +53,7 @@ def raising(monkeypatch, error):
         (Busy("acme-shop: held by web1:7"), 75),
         (Stopped("stopped"), 143),
         (KeyboardInterrupt(), 130),
+        (Terminated(), 143),
         (ZeroDivisionError("oops"), 1),
     ],
 )
