@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
+from typing import Any
 
 from sqlalchemy import Connection, Dialect, Insert, Update, bindparam, exists, insert, select, update
 from sqlalchemy.engine.interfaces import DBAPICursor
@@ -101,8 +102,8 @@ def mark_handled(connection: Connection, mark: Mark) -> bool:
 
 def _run(connection: Connection, statement: Update | Insert, **values: int) -> DBAPICursor:
     """Execute on the driver's own cursor: SQLAlchemy's way there would cost more than the rest of the mark."""
-    compiled = _compiled(statement, connection.dialect)
-    parameters = {**compiled.params, **values}
+    compiled, constants = _compiled(statement, connection.dialect)
+    parameters = {**constants, **values}
     names = compiled.positiontup
     cursor = connection.connection.cursor()
     cursor.execute(compiled.string, tuple(parameters[name] for name in names) if names else parameters)
@@ -110,10 +111,10 @@ def _run(connection: Connection, statement: Update | Insert, **values: int) -> D
 
 
 @cache
-def _compiled(statement: Update | Insert, dialect: Dialect) -> SQLCompiler:
+def _compiled(statement: Update | Insert, dialect: Dialect) -> tuple[SQLCompiler, dict[str, Any]]:
     compiled = statement.compile(dialect=dialect)
     assert isinstance(compiled, SQLCompiler)  # noqa: S101 - narrows for mypy: these are no DDL
-    return compiled
+    return compiled, dict(compiled.params)
 
 
 def settle(session: HandlerSession, mark: Mark, clock: Clock) -> Settled:
