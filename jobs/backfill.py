@@ -20,7 +20,7 @@ from reconcile.ledger import coverage, horizons
 from reconcile.ledger.coverage import Covered
 from reconcile.ledger.leases import Lease
 from reconcile.model import iso
-from reconcile.plan import Ask, plan
+from reconcile.plan import Ask, plan, wanted_streams
 from reconcile.report import RunReport, StreamReport, exit_code
 from reconcile.streaming import Streaming, failed, work
 from reconcile.topics import Topics
@@ -116,7 +116,9 @@ def _ask(
     result: Result,
 ) -> Ask:
     greeting = connector.greet(client)
-    result.notes += [f"{source.name}: {warning}" for warning in greeting.warnings]
+    topics = Topics(source.webhook.topics if source.webhook else ())
+    read = wanted_streams(connector.facts, topics, source.streams)
+    result.notes += [f"{source.name}: {warning}" for warning in greeting.heard(read)]
     settle, now = source.settle, context.clock.now()
     if client.provider_date is None:
         settle *= 2
@@ -125,7 +127,6 @@ def _ask(
         )
     else:
         now = client.provider_date
-    topics = Topics(source.webhook.topics if source.webhook else ())
     known = _horizons(context, options, source, now, result)
     return Ask(
         topics=topics,

@@ -137,13 +137,18 @@ class Greeting:
     """What a first authenticated request told: which account this is, and what will not work as configured.
 
     `account` goes into the fingerprint of coverage, so that other credentials never inherit it.
-    `warnings` are said and shown by `check`; `limits` maps a stream to the earliest instant it can be read from
-    (such as Shopify's 60 days without `read_all_orders`).
+    `warnings` are said by a run and shown by `check`, those `about` a stream only where it is read; `limits` maps a
+    stream to the earliest instant it can be read from (such as Shopify's 60 days without `read_all_orders`).
     """
 
     account: str
     warnings: tuple[str, ...] = ()
     limits: Mapping[str, datetime] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    def heard(self, streams: Iterable[StreamFacts]) -> tuple[str, ...]:
+        """The warnings that matter to whoever reads `streams`."""
+        return (*self.warnings, *(self.about[stream.name] for stream in streams if stream.name in self.about))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +193,12 @@ class ListsItems(Protocol):
     """Pages of a stream in a window, and one item by id."""
 
     def pages(
-        self, client: ProviderClient, stream: StreamRef, window: Window, topics: Sequence[str], cursor: str | None = None
+        self,
+        client: ProviderClient,
+        stream: StreamRef,
+        window: Window,
+        topics: Sequence[str],
+        cursor: str | None = None,
     ) -> Iterator[Page]:
         """Every page of `window`, the request widened to the stream's resolution; from `cursor` on if given.
 

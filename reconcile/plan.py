@@ -95,7 +95,7 @@ def fingerprint(account: str, ref: StreamRef, facts: StreamFacts) -> str:
 def plan(facts: Facts, ask: Ask, accounts: Iterable[str], coverage_of: CoverageOf) -> list[StreamPlan]:
     """The plan of every stream that the source's topics need, or that it names."""
     plans: list[StreamPlan] = []
-    wanted = [stream for stream in facts.streams if _wanted(stream, facts, ask)]
+    wanted = wanted_streams(facts, ask.topics, ask.streams)
     log = next((stream for stream in wanted if stream.kind is StreamKind.LOG), None)
     for account in accounts:
         log_covered: list[Window] = []
@@ -110,10 +110,11 @@ def plan(facts: Facts, ask: Ask, accounts: Iterable[str], coverage_of: CoverageO
     return plans
 
 
-def _wanted(stream: StreamFacts, facts: Facts, ask: Ask) -> bool:
-    if ask.streams is not None:
-        return stream.name in ask.streams
-    return stream.kind is StreamKind.LOG or bool(_topics_of(facts, stream, ask.topics))
+def wanted_streams(facts: Facts, topics: Topics, named: Sequence[str] | None) -> list[StreamFacts]:
+    """The streams a source reads: those it names, else its event log and the lists its topics need."""
+    if named is not None:
+        return [stream for stream in facts.streams if stream.name in named]
+    return [one for one in facts.streams if one.kind is StreamKind.LOG or _topics_of(facts, one, topics)]
 
 
 def _topics_of(facts: Facts, stream: StreamFacts, topics: Topics) -> list[str]:

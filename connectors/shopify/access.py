@@ -20,6 +20,10 @@ from reconcile.http import Answer, ProviderClient
 ORDER_MEMORY = timedelta(days=60)  # of orders, by creation, without read_all_orders
 _SCOPES_PATH = "/admin/oauth/access_scopes.json"
 _TOKEN_PATH = "/admin/oauth/access_token"  # noqa: S105 - a path
+_FORGETS_ORDERS = (
+    "the token lacks read_all_orders: orders created more than 60 days ago are invisible, even when they "
+    "change today; ask Shopify for read_all_orders in the app's API access settings"
+)
 _LEFT_FREE = 0.5  # of the bucket, for the app's own calls: it is shared by everything that uses the same app
 
 
@@ -73,10 +77,9 @@ class Access:
         """Ask which scopes were granted; the shop is the account."""
         scopes = client.get_json(_SCOPES_PATH, _SCOPES).access_scopes
         self._scopes = frozenset(scope.handle for scope in scopes)
-        warnings = [warning for warning in (self._missing_warning(), self._memory_warning()) if warning]
         now = client.provider_date
-        limits = {"orders": now - ORDER_MEMORY} if now and self._memory_warning() else {}
-        return Greeting(self._settings.shop, tuple(warnings), limits)
+        limits = {"orders": now - ORDER_MEMORY} if now and self._forgets_orders() else {}
+        return Greeting(self._settings.shop, limits=limits, about=self._about())
 
     def require(self, stream: str) -> None:
         """Raise `CredentialsRefused` if the granted scopes are known and do not let `stream` be read."""
@@ -90,20 +93,16 @@ class Access:
         granted = self._scopes
         return granted is None or f"read_{stream}" in granted or f"write_{stream}" in granted
 
-    def _missing_warning(self) -> str:
-        missing = [stream for stream in RESOURCES if not self._may_read(stream)]
-        if not missing:
-            return ""
-        scopes = ", ".join(f"read_{stream}" for stream in missing)
-        return f"the token lacks {scopes}: {', '.join(missing)} cannot be read until the app is granted that"
+    def _about(self) -> dict[str, str]:
+        lacking = {
+            stream: f"the token lacks read_{stream}: {stream} cannot be read until the app is granted that"
+            for stream in RESOURCES
+            if not self._may_read(stream)
+        }
+        return lacking | ({"orders": _FORGETS_ORDERS} if self._forgets_orders() else {})
 
-    def _memory_warning(self) -> str:
-        if not self._may_read("orders") or self._scopes is None or "read_all_orders" in self._scopes:
-            return ""
-        return (
-            "the token lacks read_all_orders: orders created more than 60 days ago are invisible, even when they "
-            "change today; ask Shopify for read_all_orders in the app's API access settings"
-        )
+    def _forgets_orders(self) -> bool:
+        return self._may_read("orders") and self._scopes is not None and "read_all_orders" not in self._scopes
 
 
 def pace(answer: Answer) -> float:

@@ -16,6 +16,7 @@ from reconcile.connector import Connector, Receives, SeesSubscriptions, Signs, S
 from reconcile.context import provider_client
 from reconcile.errors import ConfigError, CredentialsRefused, ProviderError
 from reconcile.http import ProviderClient
+from reconcile.plan import wanted_streams
 from reconcile.topics import Topics
 
 #: From here on windows and leases still work, but somebody should look.
@@ -49,7 +50,9 @@ def _asked(source: SourceConfig, connector: Connector, client: ProviderClient, c
         yield failure(source.name, error)
         return
     yield Finding(Level.OK, source.name, f"credentials: the provider knows us as {greeting.account or 'its owner'}")
-    yield from (Finding(Level.WARN, source.name, warning) for warning in greeting.warnings)
+    topics = Topics(source.webhook.topics if source.webhook else ())
+    read = wanted_streams(connector.facts, topics, source.streams)
+    yield from (Finding(Level.WARN, source.name, warning) for warning in greeting.heard(read))
     for stream, earliest in greeting.limits.items():
         what = f"{stream} can be read from {when.stamp(earliest)} on only, with these credentials"
         yield Finding(Level.WARN, source.name, what, "ask the provider for the scope that reads further back")

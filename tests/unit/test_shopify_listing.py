@@ -178,7 +178,7 @@ def test_a_list_without_its_scope_is_refused():
     connector = shop()
     client = client_for(connector, fake.handle)
     greeting = connector.greet(client)
-    assert "read_customers" in greeting.warnings[0]
+    assert "read_customers" in greeting.about["customers"]
     with pytest.raises(CredentialsRefused, match="read_customers"):
         list(connector.pages(client, StreamRef("customers"), WINDOW, ()))
     assert list(connector.pages(client, StreamRef("products"), WINDOW, ()))
@@ -191,5 +191,5 @@ def test_orders_without_read_all_orders_have_a_limit():
     connector = shop()
     greeting = connector.greet(client_for(connector, fake.handle))
     assert greeting.limits == {"orders": now - timedelta(days=60)}
-    assert "read_all_orders" in greeting.warnings[1]
+    assert "read_all_orders" in greeting.about["orders"]
     assert greeting.account == "acme.myshopify.com"
