@@ -144,9 +144,18 @@ class LedgerRecorder:
 
     def page(self, opened: OpenWindow, judged: Judgement, cursor: str | None, recalled: Recall | None) -> None:
         """One commit: the fence, what was found, the counts, and the checkpoint or the coverage."""
+        before = replace(opened.counts)
         opened.counts.add(judged)
         if judged.quiet() and recalled is None and not self.resumable:
             return
+        try:
+            self._commit(opened, judged, cursor, recalled)
+        except BaseException:
+            opened.counts = before  # what was undone was not counted either (C2)
+            raise
+        opened.counts = Counts()
+
+    def _commit(self, opened: OpenWindow, judged: Judgement, cursor: str | None, recalled: Recall | None) -> None:
         with self.ledger.write() as tx:
             leases.check(tx, self.lease)
             self._found(tx, opened, judged)
@@ -155,7 +164,6 @@ class LedgerRecorder:
             elif self.resumable and cursor is not None:
                 checkpoints.save_checkpoint(tx, self._checkpoint(opened, cursor))
             self._count(tx, opened)
-        opened.counts = Counts()
 
     def leave(self, opened: OpenWindow) -> None:
         """Keep the counts of a window that was left; its pages are committed, its coverage is not."""
