@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -45,7 +45,7 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _handler(stop: Stop):  # type: ignore[no-untyped-def]  # noqa: ANN202 - the signal module's own callable type
+def _handler(stop: Stop) -> Callable[[int, FrameType | None], None]:
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
             _leave(CODES[signal.Signals(number)])
