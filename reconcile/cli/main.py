@@ -60,7 +60,7 @@ def _usage(error: typer.TyperException) -> str:
 
 def _fail(state: State, words: Sequence[str], message: str, code: int) -> int:
     if message:
-        state.output.say(message)
+        state.output.complain(message)
     if "--json" in words and not state.output.documents:
         state.output.json(_shape(state, words) | {"error": message.removeprefix("reconcile: "), "exit_code": code})
     return code

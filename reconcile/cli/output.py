@@ -61,12 +61,16 @@ class Output:
         """A line, or several, of the result."""
         self._write(self.out, f"{safe_block(self.redactor.text(text))}\n")
 
-    def say(self, text: str) -> None:
-        """A line, or several, about the work: an error, a warning, the resolved window."""
+    def say(self, text: str, *, level: int = logging.INFO) -> None:
+        """A line, or several, about the work: a warning, the resolved window."""
         if self.records:
-            _log.info(text)
+            _log.log(level, text)
         else:
             self._write(self.err, f"{safe_block(self.redactor.text(text))}\n")
+
+    def complain(self, text: str) -> None:
+        """The same about what went wrong."""
+        self.say(text, level=logging.ERROR)
 
     def json(self, document: object) -> None:
         """The one document of `--json`; pure ASCII, so nothing in it reaches a terminal as a control."""

@@ -32,7 +32,7 @@ def show(state: State, report: RunReport, *, as_json: bool) -> None:
     if report.bug is not None:
         state.apologise(report.bug)
     for error in report.errors:
-        state.output.say(f"error: {error}")
+        state.output.complain(f"error: {error}")
     if as_json:
         state.output.json(report.as_json())
         return

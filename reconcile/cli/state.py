@@ -56,4 +56,4 @@ class State:
         """Say that it is our fault, with a traceback from which every secret is gone."""
         # The configuration may not be loaded yet, so what looks like a secret in the environment is hidden too.
         self.output.redactor.learn(value for name, value in self.env.items() if names_a_secret(name))
-        self.output.say(f"{APOLOGY}\n{''.join(traceback.format_exception(error)).rstrip()}")
+        self.output.complain(f"{APOLOGY}\n{''.join(traceback.format_exception(error)).rstrip()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,7 +27,7 @@ def load_config(state: State, *, warn: bool = True) -> Config:
     state.output.redactor.learn(secrets_of(config))
     make_importable(config.path.parent)
     for warning in config.warnings if warn else ():
-        state.output.say(f"warning: {warning}")
+        state.output.say(f"warning: {warning}", level=logging.WARNING)
     return config
 
 

@@ -150,7 +150,9 @@ def test_json_logs_leave_stderr_to_records(capsys):
     """With `--log-format json` an error is a record too."""
     assert main(["--log-format", "json", "run", "bogus"]) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert "no job is called bogus" in json.loads(lines[-1])["event"]
+    last = json.loads(lines[-1])
+    assert "no job is called bogus" in last["event"]
+    assert last["level"] == "error"
 
 
 def test_the_version_is_printed(capsys):
