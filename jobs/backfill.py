@@ -20,7 +20,7 @@ from reconcile.ledger import coverage, horizons
 from reconcile.ledger.coverage import Covered
 from reconcile.ledger.leases import Lease
 from reconcile.model import iso
-from reconcile.plan import Ask, plan, wanted_streams
+from reconcile.plan import Ask, plan, unlisted, wanted_streams
 from reconcile.report import RunReport, StreamReport, exit_code
 from reconcile.streaming import Streaming, failed, work
 from reconcile.topics import Topics
@@ -127,6 +127,11 @@ def _ask(
         )
     else:
         now = client.provider_date
+    if lost := unlisted(connector.facts, topics):
+        result.notes.append(
+            f"{source.name}: nothing lists {', '.join(lost)}: what was lost of these cannot be found, and nothing here "
+            "proves them complete"
+        )
     known = _horizons(context, options, source, now, result)
     return Ask(
         topics=topics,

@@ -198,6 +198,15 @@ def _proven(covered: Iterable[Covered], floors: Mapping[str, int], overlap: time
     return merge(window for window in finals if window is not None)
 
 
+def unlisted(facts: Facts, topics: Topics) -> dict[str, str]:
+    """The subscribed topics that neither a log nor a list shows, and why: only a live delivery brings them."""
+    if any(stream.kind is StreamKind.LOG for stream in facts.streams):
+        return {}
+    names = topics.exact.union(topic.name for topic in facts.topics if topic.name in topics)
+    found = (facts.topic(name) for name in sorted(names))
+    return {topic.name: topic.unrebuildable for topic in found if not topic.stream}
+
+
 def satisfies(covered: Covered, floors: Mapping[str, int], *, log: bool) -> bool:
     """Whether a covered window was judged for every topic of `floors`, from as early on.
 

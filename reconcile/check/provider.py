@@ -16,7 +16,7 @@ from reconcile.connector import Connector, Receives, SeesSubscriptions, Signs, S
 from reconcile.context import provider_client
 from reconcile.errors import ConfigError, CredentialsRefused, ProviderError
 from reconcile.http import ProviderClient
-from reconcile.plan import wanted_streams
+from reconcile.plan import unlisted, wanted_streams
 from reconcile.topics import Topics
 
 #: From here on windows and leases still work, but somebody should look.
@@ -32,6 +32,7 @@ def check(
     connector = connector_class(source.connector)(source.settings)
     yield from _signing(source, connector)
     yield from _secrets(source, connector)
+    yield from _unlisted(source, connector)
     client = provider_client(source, connector, clock, stop, transport)
     try:
         yield from _asked(source, connector, client, clock)
@@ -120,3 +121,9 @@ def _secrets(source: SourceConfig, connector: Connector) -> Iterator[Finding]:
     if source.webhook and source.webhook.url and not source.webhook.secrets and isinstance(connector, Receives):
         what = "webhook.secret is not set: our receiver would refuse every delivery"
         yield Finding(Level.WARN, source.name, what, "set it, unless the app receives on its own and has `recorded:`")
+
+
+def _unlisted(source: SourceConfig, connector: Connector) -> Iterator[Finding]:
+    for topic, why in unlisted(connector.facts, Topics(source.webhook.topics if source.webhook else ())).items():
+        what = f"topics: what is lost of {topic} cannot be found: {why}"
+        yield Finding(Level.WARN, source.name, what, "let nothing depend on it alone")
