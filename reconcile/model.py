@@ -183,7 +183,8 @@ Item = Snapshot | LoggedEvent
 class Candidate(msgspec.Struct, frozen=True):
     """A fact that a snapshot proves. `body()` builds the bytes of the event, asked only for what is missing.
 
-    `reason` is set when the fact is known to have happened but no faithful event can be built of it.
+    `reason` is set when the fact is known to have happened but no faithful event can be built of it. `whole` says
+    that the body shows the subject as it stood at `version`: a refund's tells nothing else of its order.
     """
 
     topic: str
@@ -195,6 +196,7 @@ class Candidate(msgspec.Struct, frozen=True):
     occurrence: str = ""
     api_version: str = ""
     reason: str = ""
+    whole: bool = True
 
     @property
     def key(self) -> str:
@@ -204,8 +206,11 @@ class Candidate(msgspec.Struct, frozen=True):
     @property
     def carried(self) -> int | None:
         """The version this event would account for: a state's own; a once or dated fact's only when its own
-        time equals the version to the second, so that what changed since still asks for its state event.
+        time equals the version to the second, so that what changed since still asks for its state event. A body that
+        does not show the subject accounts for no version of it.
         """
+        if not self.whole:
+            return None
         if self.kind is Occurrence.STATE or self.version // 1_000_000 == self.occurred_at.timestamp() // 1:
             return self.version
         return None

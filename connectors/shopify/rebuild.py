@@ -57,7 +57,7 @@ def _of_children(snapshot: Snapshot, record: Record, topics: frozenset[str], ver
             moment = moment_of(child)
             if moment and (topic != FULFILLMENT_UPDATE or child.updated_at != child.created_at):
                 body, reason = _child_body(snapshot, field, index), "" if child.order_id else _ORPHAN
-                yield _candidate(snapshot, topic, Occurrence.DATED, moment, body, version, reason)
+                yield _candidate(snapshot, topic, Occurrence.DATED, moment, body, version, reason, whole=False)
 
 
 def _child_body(snapshot: Snapshot, field: str, index: int) -> Callable[[], bytes]:
@@ -72,6 +72,8 @@ def _candidate(
     body: Callable[[], bytes],
     api_version: str,
     reason: str,
+    *,
+    whole: bool = True,
 ) -> Candidate:
     at, occurrence = moment
     return Candidate(
@@ -84,4 +86,5 @@ def _candidate(
         occurrence=occurrence,
         api_version=api_version,
         reason=reason,
+        whole=whole,
     )

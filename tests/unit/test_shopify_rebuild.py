@@ -53,6 +53,14 @@ def test_an_order_just_created_carries_its_version():
     assert created.carried == created.version
 
 
+def test_a_refund_shows_nothing_of_its_order():
+    """Refunded in the very second of the last change: the order's new state still asks for `orders/updated`."""
+    refund = {"id": 9, "order_id": 1001, "created_at": at(9)}
+    found = facts(order(financial_status="refunded", refunds=[refund]))
+    assert found["refunds/create:1001:9"].carried is None
+    assert "orders/updated:1001:2026-11-01T06:09:00.000000Z" in found
+
+
 def test_a_cancelled_order_proves_that_once():
     """At `cancelled_at`, between creation and last change."""
     assert list(facts(order(cancelled_at=at(5)))) == [
