@@ -15,12 +15,13 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from reconcile import runner
 from reconcile.clock import Clock, SystemClock
 from reconcile.sandbox.clock import JoiningClock
 from reconcile.sandbox.deliveries import Fate
 from reconcile.sandbox.demo import month, proof
 from reconcile.sandbox.demo.month import World
-from reconcile.sandbox.demo.service import Service
+from reconcile.sandbox.demo.service import SHOP_TOPICS, Service
 from reconcile.sandbox.demo.show import Screen
 from reconcile.sandbox.server import serve
 
@@ -29,13 +30,16 @@ __all__ = ["main"]
 _INTRODUCTION = """\
 A fake Shopify and a fake Stripe run on 127.0.0.1; they refuse, limit and forget what the real ones do. An order \
 service takes their webhooks through reconcile's receiver, and its handlers write into SQLite. The network between \
-them is bad, and three days before the end the service was down for nine hours. Nothing leaves this machine. The weeks pass in a few seconds."""
+them is bad, and three days before the end the service was down for nine hours. \
+Nothing leaves this machine. The weeks pass in a few seconds."""
 _DAMAGE = "What really happened, against what the service's handlers saw."
 _NEWEST = """\
 Stripe's event log has every event, so each is handled exactly once. Shopify's lists show an order as it is now: \
 states in between that were lost are lost to everybody, so of orders/updated the proof is that the newest state of \
 every order was seen."""
-_LATE = "Lost deliveries turn up after all, with their old bodies; then `reconcile run --recheck` reads and compares everything again."
+_LATE = """\
+Lost deliveries turn up after all, with their old bodies; then `reconcile run --recheck` reads and compares everything \
+again."""
 #: Back to before the first event; Stripe's log reaches 30 days.
 _RUN = ("run", "--since", "29d")
 #: Coverage is ignored: everything is read and compared again.
@@ -97,8 +101,7 @@ class _Demo:
     def _prove(self, world: World) -> bool:
         self._screen.title("The proof")
         self._screen.say(_NEWEST)
-        good = self._compare(world)
-        return self._tell_books(world) and good
+        return all([self._compare(world), self._tell_books(world), self._tell_subscriptions(world)])
 
     def _compare(self, world: World) -> bool:
         rows = proof.compare(world.shop, world.stripe, self._service.handled())
@@ -113,6 +116,11 @@ class _Demo:
             f"Its books: {_money(booked)} of {_money(paid)} paid; {same} of {len(real)} orders as the shop has them."
         )
         return booked == paid and real == kept
+
+    def _tell_subscriptions(self, world: World) -> bool:
+        there = {hook.topic for hook in world.shop.hooks}
+        self._screen.say(f"Shopify subscriptions: {len(there & set(SHOP_TOPICS))} of {len(SHOP_TOPICS)} are there.")
+        return there >= set(SHOP_TOPICS) or "subscriptions" not in runner.installed()
 
     def _run_again(self, world: World) -> bool:
         self._screen.title("Once more")
