@@ -1,0 +1,235 @@
+"""The independent checker: it sees truth, effects and the ledger's rows, and knows nothing of how they came about."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+
+from simulation.records import Effect, Records, Row, is_state, newest
+from simulation.told import Told, read
+from simulation.world import World
+
+from reconcile.model import micros
+from reconcile.report import RunReport
+
+Key = tuple[str, str, str, str]
+
+
+class Checker:
+    """Looks after every run, and at the end at everything. Each `assert` names the invariant it holds to."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._plan = world.plan
+        self._records = Records(world)
+        self._checked = 0
+
+    # After every run, whether it ended or was killed.
+
+    def after_run(self, report: RunReport | None) -> None:
+        """Coverage claims nothing it has not got, effects are in order, and reports add up."""
+        if report is not None:
+            self.adds_up(report)
+        self._coverage_is_true()
+        self._states_never_go_back()
+
+    def adds_up(self, report: RunReport) -> None:
+        """C2: each listed item is in exactly one class."""
+        for stream in report.streams:
+            assert stream.adds_up(), f"C2: {stream} does not add up"
+
+    def _coverage_is_true(self) -> None:
+        """C1, C3: what a covered window lists is recorded, or an open gap."""
+        known, carried, excused = self._recorded()
+        for row in self._records.query("select * from reconcile_coverage"):
+            end = row["end"] if self._plan.settled else min(row["end"], row["read_at"] - micros_of(self._plan.overlap))
+            for told in self._promised_in(row["source"], row["start"], end):
+                fact = told.fact
+                if fact.key in known or fact.key in excused:
+                    continue
+                if is_state(fact) and carried.get(fact.subject, -1) >= fact.at:
+                    continue
+                raise AssertionError(f"C1: [{row['start']}, {row['end']}) is covered, and {fact} was never recorded")
+
+    def _recorded(self) -> tuple[set[Key], dict[str, int], set[Key]]:
+        rows = self._records.rows()
+        known = {row.told.fact.key for row in rows}
+        return known, newest((row.told.fact, row.carried) for row in rows), self._records.gap_facts()
+
+    def _promised_in(self, source: str, start: int, end: int) -> Iterator[Told]:
+        """The facts that the list of [start, end) shows for good: of orders, by their latest version."""
+        horizon, versions, deleted = self._horizons(source), self._records.versions(), self._records.deleted()
+        for told in self._records.truth(source):
+            fact = told.fact
+            if fact.at * 1_000_000 < self._floor(horizon, fact.topic):
+                continue
+            if source == "pay":
+                inside = start <= fact.at * 1_000_000 < end
+            else:
+                version = versions[fact.subject]
+                inside = start <= version * 1_000_000 < end and fact.subject not in deleted
+                inside = inside and (not is_state(fact) or fact.at == version)
+            if inside:
+                yield told
+
+    def _horizons(self, source: str) -> dict[str, int]:
+        found = self._records.query("select topic, at from reconcile_horizon where source = ?", source)
+        return {row["topic"]: row["at"] for row in found}
+
+    def _floor(self, horizons: dict[str, int], topic: str) -> int:
+        return horizons.get(topic, horizons.get("*", 1 << 62))
+
+    def _states_never_go_back(self) -> None:
+        """H5: a rebuilt state is never handled after a newer one of its subject and topic."""
+        newest_of: dict[tuple[str, str], int] = {}
+        for effect in self._records.effects():
+            told = effect.told
+            if told.version is None:
+                continue
+            key = (told.fact.topic, told.fact.subject)
+            seen = newest_of.get(key, told.version)
+            old = effect.reconstructed and is_state(told.fact) and told.version < seen
+            assert not old, f"H5: a rebuilt {told.fact} was handled after version {seen}"
+            newest_of[key] = max(seen, told.version)
+
+    # At the end, when everything is quiet.
+
+    def at_the_end(self) -> None:
+        """Nothing is lost unreported, nothing doubled."""
+        self._nothing_doubled()
+        self._nothing_lost()
+        self._accepted_is_handled()
+        self._late_is_said()
+        self._all_is_covered()
+
+    def _nothing_doubled(self) -> None:
+        """H2: every fact is applied once; of a state, each version as often as it happened."""
+        happened = Counter(told.fact.key for source in self._plan.sources for told in self._records.truth(source))
+        applied: dict[Key, list[Effect]] = {}
+        for effect in self._records.effects():
+            applied.setdefault(effect.told.fact.key, []).append(effect)
+        unsure = self._unsure()
+        for key, effects in applied.items():
+            keys = {effect.key for effect in effects}
+            spare = 0 if self._plan.exactly_once else sum(unsure.get(one, 0) for one in keys)
+            assert len(effects) <= happened[key] + spare, f"H2: {key} was handled {len(effects)} times: {effects}"
+            assert len(keys) <= happened[key], f"H3: {key} came under several idempotency keys: {keys}"
+
+    def _unsure(self) -> dict[str, int]:
+        """How often a call of each event ended nobody knows how, by its own id."""
+        sql = """select e.id as id, count(*) as n from reconcile_attempt a join reconcile_event e on e.seq = a.seq
+            where a.outcome not in ('handled', 'dead', 'superseded') group by e.id"""
+        return {row["id"]: row["n"] for row in self._records.query(sql)}
+
+    def _nothing_lost(self) -> None:
+        """Every truth event at or after the horizon was handled, or is an open gap."""
+        effects, rows = self._records.effects(), self._records.rows()
+        handled = {effect.told.fact.key for effect in effects}
+        carried = newest((effect.told.fact, effect.carried) for effect in effects)
+        passed = [row for row in rows if row.origin == "baseline" and row.at * 1_000_000 <= self._world.baselined]
+        handled |= {row.told.fact.key for row in passed}
+        for subject, version in newest((row.told.fact, row.carried) for row in passed).items():
+            carried[subject] = max(version, carried.get(subject, version))
+        gaps, gap_versions, deleted = self._records.gap_facts(), self._records.gap_versions(), self._records.deleted()
+        versions = self._records.versions()
+        for source in self._plan.sources:
+            horizons = self._horizons(source)
+            assert horizons, "no horizon was ever set"
+            for told in self._records.truth(source):
+                fact = told.fact
+                due = fact.at * 1_000_000 >= self._floor(horizons, fact.topic)
+                if not due or fact.key in handled or fact.key in gaps or (source == "shop" and fact.subject in deleted):
+                    continue
+                if is_state(fact):
+                    if fact.at < versions[fact.subject]:
+                        continue
+                    if max(carried.get(fact.subject, -1), gap_versions.get(fact.subject, -1)) >= fact.at:
+                        continue
+                raise AssertionError(f"unreported loss: {fact}; the ledger has {self._of_subject(rows, fact.subject)}")
+
+    def _of_subject(self, rows: list[Row], subject: str) -> list[tuple[str, str, str, int | None]]:
+        return [
+            (row.told.fact.topic, row.state, row.origin, row.carried)
+            for row in rows
+            if row.told.fact.subject == subject
+        ]
+
+    def _accepted_is_handled(self) -> None:
+        """H6, H7: what the receiver said 200 to is handled, absorbed by a rebuilt event of its fact, or a gap."""
+        done = {effect.told.fact.key for effect in self._records.effects()} | self._records.gap_facts()
+        rows = self._records.rows()
+        done |= {row.told.fact.key for row in rows if row.origin == "baseline" or row.state == "superseded"}
+        for source, headers, body in self._world.accepted:
+            topic = headers.get("X-Shopify-Topic") or _stripe_topic(body)
+            told = read(source, topic, body)
+            assert told.fact.key in done, f"H6: {told.fact} was answered 200 and never handled"
+
+    def _late_is_said(self) -> None:
+        """An event handled after a newer one of its subject says that it is late."""
+        newest_of: dict[tuple[str, str], int] = {}
+        if not self._plan.exactly_once:
+            return
+        for effect in self._records.effects():
+            if effect.occurred_at is None or not effect.subject:
+                continue
+            key = (effect.told.fact.source, effect.subject)
+            seen = newest_of.get(key, effect.occurred_at)
+            assert effect.late or effect.occurred_at >= seen, f"{effect.told.fact} came after {seen} and not as late"
+            newest_of[key] = max(seen, effect.occurred_at)
+
+    def _all_is_covered(self) -> None:
+        """When all is quiet, coverage reaches from the horizon to now without a hole."""
+        for source in self._plan.sources:
+            horizon = min(self._horizons(source).values())
+            spans = self._records.query(
+                "select start, end, stream from reconcile_coverage where source = ? order by start", source
+            )
+            at = horizon
+            for row in spans:
+                if row["start"] > at:
+                    break
+                at = max(at, row["end"])
+            now = micros(self._world.base.now() - self._plan.settle) - 5_000_000
+            assert at >= now, f"coverage of {source} ends at {at}, {now - at} µs ago"
+
+    # For the history itself.
+
+    def leased(self, job: str, now: datetime) -> set[str]:
+        """The sources whose lease is held and has not run out."""
+        found = self._records.query(
+            "select source from reconcile_lease where job = ? and holder <> '' and until > ?", job, micros(now)
+        )
+        return {row["source"] for row in found}
+
+    def ledger_digest(self) -> str:
+        """A fingerprint of everything that a dry run must not change."""
+        tables = self._records.query("select name from sqlite_master where type = 'table' and name like 'reconcile_%'")
+        return self._records.digest(tuple(row["name"] for row in tables))
+
+    def standing(self) -> tuple[str, int, int]:
+        """What a run may change of lasting things (H12): events, gaps, handler calls, and the provider itself."""
+        mutating = sum(method != "GET" for _, method, _ in self._world.requests)
+        return self._records.digest(), self._world.service.calls, mutating
+
+    def waiting(self) -> bool:
+        """Whether an event is still on its way to the service."""
+        return bool(self._records.query(
+            "select 1 from reconcile_event where state in ('held', 'waiting', 'claimed') limit 1"
+        ))
+
+    def counted(self) -> tuple[int, int]:
+        """How many effects there were, and how many of rebuilt events."""
+        effects = self._records.effects()
+        return len(effects), sum(effect.reconstructed for effect in effects)
+
+
+def micros_of(delta: object) -> int:
+    """A duration in microseconds."""
+    return int(delta.total_seconds() * 1_000_000)  # type: ignore[attr-defined]
+
+
+def _stripe_topic(body: bytes) -> str:
+    import json
+
+    return str(json.loads(body)["type"])

@@ -1,0 +1,212 @@
+"""One whole history: business, deliveries, runs, crashes and interference, then quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from simulation import trouble
+from simulation.business import Business
+from simulation.checker import Checker
+from simulation.plans import START, Plan, draw
+from simulation.processes import Killed
+from simulation.trouble import Trouble
+from simulation.world import World
+
+from reconcile.context import Options
+from reconcile.model import micros
+from reconcile.report import RunReport
+
+BACKFILL, DISPATCH = ["backfill"], ["dispatch"]
+QUIET_RUNS = 25
+
+
+class Violation(AssertionError):
+    """An invariant did not hold; the message has the seed and what went before."""
+
+
+@dataclass
+class Story:
+    """What a history came to: counted, so that a sweep can show that it met what it was made to meet."""
+
+    seed: int
+    runs: int = 0
+    killed: int = 0
+    busy: int = 0
+    effects: int = 0
+    rebuilt: int = 0
+    trace: list[str] = field(default_factory=list)
+
+
+def play(seed: int, *, forgets: bool | None = None) -> Story:
+    """Play the history of `seed`; raises `Violation` as soon as the checker finds one."""
+    plan = draw(seed, forgets=forgets)
+    world = World(plan)
+    try:
+        with world.installed():
+            return History(world, plan).play()
+    except AssertionError as error:
+        raise Violation(f"seed {seed}: {error}\n" + "\n".join(world.trace[-60:])) from error
+
+
+class History:
+    """Plays a plan in a world, and has the checker look after every run."""
+
+    def __init__(self, world: World, plan: Plan) -> None:
+        self._world = world
+        self._plan = plan
+        self._dice = plan.dice
+        self._business = Business(world, plan.dice)
+        self._checker = Checker(world)
+        self._trouble = Trouble(world, plan.dice, self._business.happen, self._rival)
+        self._story = Story(plan.seed)
+
+    def play(self) -> Story:
+        """Everything, in order."""
+        self._begin()
+        self._live()
+        self._settle_down()
+        self._checker.at_the_end()
+        counted = self._checker.counted()
+        self._story.effects, self._story.rebuilt = counted
+        self._story.trace = self._world.trace
+        return self._story
+
+    def _begin(self) -> None:
+        """The first contact: from now on, from a while ago, taking what there is as handled, or too late."""
+        first = self._plan.first
+        if first != "plain":
+            for _ in range(self._dice.randint(1, 6)):
+                self._world.pass_time(self._dice.choice((0, 1, 7, 40)))
+                self._business.happen()
+        if first == "late":
+            return
+        since = None if first == "plain" else START + timedelta(seconds=self._dice.choice((0, 5, 30)))
+        if first == "baseline":
+            self._world.pass_time(self._plan.lag + self._plan.settle.total_seconds() + 1)
+            self._world.baselined = micros(self._world.base.now())
+        self._run([], Options(since=since, baseline=first == "baseline"), calm=first == "baseline")
+
+    def _live(self) -> None:
+        plan, dice = self._plan, self._dice
+        end = START + timedelta(seconds=plan.span)
+        moments = sorted(START + timedelta(seconds=dice.uniform(0, plan.span) // 1) for _ in range(plan.happenings))
+        runs = [START + timedelta(seconds=plan.every * n) for n in range(1, int(plan.span // plan.every) + 1)]
+        agenda = sorted([(at, "business") for at in moments] + [(at, "run") for at in runs])
+        for at, what in agenda:
+            self._world.pass_time(max(0.0, (at - self._world.base.now()).total_seconds()))
+            if what == "business":
+                self._business.happen()
+                if dice.random() < 0.15:
+                    self._world.pump()
+                    self._run(DISPATCH, Options())
+            else:
+                self._some_run()
+        self._world.pass_time(max(0.0, (end - self._world.base.now()).total_seconds()))
+
+    def _some_run(self) -> None:
+        """Mostly what a daemon does; now and then what a person does."""
+        dice, base = self._dice, self._world.base
+        if self._plan.drift_jumps and dice.random() < 0.3:
+            self._world.clock.offset += timedelta(seconds=dice.choice((-45, 20, 100)))
+        options = Options(wait=timedelta(seconds=dice.choice((0, 15, 60))))
+        draw = dice.random()
+        if draw < 0.08:
+            options = replace(options, recheck=True)
+        elif draw < 0.25:
+            options = replace(options, since=base.now() - timedelta(seconds=dice.randint(1, int(self._plan.span))))
+        elif draw < 0.32:
+            back = timedelta(seconds=dice.randint(1, int(self._plan.span)))
+            options = replace(options, since=base.now() - back, until=base.now() - back / 2)
+        elif draw < 0.4:
+            self._dry_run(options)
+        elif draw < 0.44:
+            options = replace(options, force=True)
+        self._run(dice.choice(([], [], BACKFILL)), options)
+
+    def _dry_run(self, options: Options) -> None:
+        before, calls = self._checker.ledger_digest(), self._world.service.calls
+        report = self._attempt([], replace(options, dry_run=True))
+        if report is not None:
+            assert self._checker.ledger_digest() == before, "a dry run changed the ledger"
+            assert self._world.service.calls == calls, "a dry run called a handler"
+            self._checker.adds_up(report)
+
+    def _run(self, jobs: Sequence[str], options: Options, *, calm: bool = False) -> RunReport | None:
+        """One run under trouble; then the checker looks at what it left."""
+        trouble.plan_faults(self._world, self._dice, 0.0 if calm else self._plan.provider_faults)
+        self._trouble.prepare(0.0 if calm else self._plan.crashes, 0.0 if calm else self._plan.intrusions)
+        report = self._attempt(jobs, options)
+        self._trouble.calm_down()
+        for faults in self._world.faults.values():
+            faults.clear()
+        self._checker.after_run(report)
+        return report
+
+    def _attempt(self, jobs: Sequence[str], options: Options) -> RunReport | None:
+        world = self._world
+        world.say(f"run {jobs} {_shown(options)}")
+        self._story.runs += 1
+        try:
+            report = world.run(world.process, jobs, options)
+        except Killed as killed:
+            assert killed.victim is world.process, "somebody else's death ended this run"
+            self._story.killed += 1
+            world.say("run killed")
+            world.machines.bury(world.process)
+            here = self._dice.random() < 0.7
+            world.process = world.machines.start(here=here)
+            if not here or killed.victim.holder.host == "elsewhere":
+                world.pass_time(31)
+            return None
+        world.say(f"run ended {report.exit_code} {[_stream(one) for one in report.streams]} {report.errors}")
+        return report
+
+    def _rival(self, place: str) -> None:
+        """A second runner, while the first one works: it must find the source busy, unless the lease has run out."""
+        world = self._world
+        rival = world.machines.start(here=self._dice.random() < 0.5)
+        expected = self._checker.leased(BACKFILL[0], world.clock.now())
+        try:
+            report = world.run(rival, self._dice.choice((BACKFILL, DISPATCH, BACKFILL)), Options(wait=timedelta()))
+            if any("is held by" in error for error in report.errors):
+                self._story.busy += 1
+                assert report.exit_code in (75, 4), f"a busy source ended in {report.exit_code}"
+            world.say(f"rival at {place} ended {report.exit_code} {report.errors}")
+            if report.streams:
+                shut = {one.source for one in report.streams if one.error and "is held by" in one.error}
+                assert expected <= shut, f"a rival at {place} was let in: {expected} were leased, {shut} were refused"
+        finally:
+            world.machines.bury(rival)
+
+    def _settle_down(self) -> None:
+        """No more business or trouble: time passes until every delivery is made or given up, and runs change nothing."""
+        world, plan = self._world, self._plan
+        world.interfere = lambda place: None
+        for network in world.networks.values():
+            network.outages.clear()
+        world.pass_time(6 * 3600 + plan.lag + plan.overlap.total_seconds() + plan.settle.total_seconds())
+        world.pass_time(86_400 if abs(plan.drift) > 1000 else 0)
+        for number in range(QUIET_RUNS):
+            before = self._checker.standing()
+            self._attempt_quietly(force=number > 3)
+            if self._checker.standing() == before and not self._checker.waiting():
+                return  # H12: a run over a quiet world did nothing at all
+            world.pass_time(100 if number < 8 else 1000)
+        raise AssertionError(f"H12: after {QUIET_RUNS} quiet runs something still moves")
+
+    def _attempt_quietly(self, *, force: bool) -> None:
+        report = self._attempt([], Options(force=force))
+        assert report is not None, "nobody was to die any more"
+        self._checker.after_run(report)
+
+
+def _shown(options: Options) -> str:
+    names = ("since", "until", "dry_run", "force", "recheck", "baseline")
+    return ", ".join(f"{name}={getattr(options, name)}" for name in names if getattr(options, name))
+
+
+def _stream(one: object) -> str:
+    names = ("source", "stream", "covered", "listed", "events", "error")
+    return " ".join(str(getattr(one, name)) for name in names)

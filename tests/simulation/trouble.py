@@ -1,0 +1,125 @@
+"""Crashes at failpoints, providers that misbehave, and a world that goes on while a run works."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from simulation.processes import Killed
+from simulation.world import World
+
+from reconcile.sandbox import page_faults, wire_faults
+from reconcile.sandbox.faults import Fault
+
+#: Failpoints at which no transaction is open, so that others may use the ledger meanwhile.
+OPEN_PLACES = frozenset(
+    {
+        "asked",
+        "answered",
+        "window.opened",
+        "page.fetched",
+        "page.before_commit",
+        "page.committed",
+        "window.before_cover",
+        "window.covered",
+        "valve.before_release",
+        "valve.released",
+        "dispatch.claimed",
+        "dispatch.before_mark",
+        "dispatch.marked",
+        "target.before_call",
+        "run.before_finish",
+    }
+)
+LISTS = r"(orders|events)(\.json)?\?"
+
+
+class Trouble:
+    """Kills the process at some hit of some failpoint, and lets things happen in the middle of a run."""
+
+    def __init__(
+        self, world: World, dice: random.Random, happen: Callable[[], None], rival: Callable[[str], None]
+    ) -> None:
+        self._world = world
+        self._dice = dice
+        self._happen = happen
+        self._rival = rival
+        self._left = 0
+        self._odds = 0.0
+        self._busy = False
+        self._web_odds = 0.0
+        self._budget = 0
+
+    def prepare(self, crashes: float, intrusions: float) -> None:
+        """Draw what the next run meets."""
+        dice = self._dice
+        self._left = dice.choice((1, 2, 3, 4, 6, 9, 14, 20, 30)) if dice.random() < crashes else 0
+        self._odds = intrusions
+        self._web_odds = crashes / 20
+        self._budget = 6
+        self._world.reached = self._reached
+        self._world.interfere = self._interfere
+
+    def calm_down(self) -> None:
+        """The run is over."""
+        self._world.reached = lambda place: None
+        self._world.interfere = lambda place: None
+
+    def _reached(self, place: str) -> None:
+        world = self._world
+        actor = world.acting[-1]
+        if actor is world.web:
+            if self._dice.random() < self._web_odds:
+                raise Killed(actor)
+            return
+        if actor is not world.process:
+            return
+        if self._left:
+            self._left -= 1
+            if self._left == 0:
+                world.say(f"killed at {place}")
+                actor.dead = True
+                raise Killed(actor)
+        self._interfere(place)
+
+    def _interfere(self, place: str) -> None:
+        """Business, deliveries, a rival or a long pause, right here."""
+        world, dice = self._world, self._dice
+        if self._busy or place not in OPEN_PLACES or not self._budget or world.acting[-1] is not world.process:
+            return
+        if dice.random() >= self._odds:
+            return
+        self._busy = True
+        self._budget -= 1
+        try:
+            world.say(f"meanwhile, at {place}:")
+            for _ in range(dice.choice((1, 1, 2))):
+                dice.choice((self._happen, self._happen, world.pump, self._step, self._step, lambda: self._rival(place)))()
+        finally:
+            self._busy = False
+
+    def _step(self) -> None:
+        self._world.pass_time(self._dice.choice((0, 1, 1, 5, 35)))
+
+
+def plan_faults(world: World, dice: random.Random, chance: float) -> None:
+    """Perhaps the provider misbehaves at some request of the next run."""
+    for faults in world.faults.values():
+        if dice.random() < chance:
+            name = dice.choice(sorted(FAULTS))
+            world.say(f"fault planned: {name}")
+            faults.add(FAULTS[name](), path=LISTS, nth=dice.randint(1, 4), times=dice.choice((1, 1, 2, 0)))
+
+
+FAULTS: dict[str, Callable[[], Fault]] = {
+    "rate limited": lambda: wire_faults.rate_limited("3"),
+    "error 500": lambda: wire_faults.answers(500, b"oops"),
+    "error 400": lambda: wire_faults.answers(400, b"{}"),
+    "html": lambda: wire_faults.html(),
+    "reset": lambda: wire_faults.reset(),
+    "answer lost": lambda: wire_faults.answer_lost(),
+    "missing key": lambda: page_faults.missing_key(),
+    "wrong shape": lambda: page_faults.wrong_shape(),
+    "own url next": lambda: page_faults.next_link(lambda request: str(request.url)),
+    "foreign next": lambda: page_faults.next_link("https://evil.example/orders.json"),
+}
