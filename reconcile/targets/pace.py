@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 _WEIGHT = 0.1  # of the newest call in the mean
-_WINDOW_SECONDS = 0.01  # of work to keep in a worker's channel: enough to hide the way there and back
+_WINDOW_SECONDS = 0.05  # of work to keep in a worker's channel: enough to hide the way there and back
 _WINDOW = 16
-_AHEAD_SECONDS = 0.1  # of work to keep claimed for each worker: enough that claims are made in batches
+_AHEAD_SECONDS = 0.5  # of work to keep claimed for each worker: enough that claims are made in batches
 _AHEAD = 64
 _LEAST = 2
 

@@ -24,7 +24,7 @@ def test_a_slow_handler_gets_one_job_at_a_time():
 
 def test_a_fast_handler_gets_a_batch():
     """Work ahead hides the way to the worker and back, within bounds."""
-    assert paced(0.001).window == 11
+    assert paced(0.005).window == 11
     assert paced(0.0).window == 17
     assert paced(0.0).ahead == 64
 
