@@ -43,7 +43,7 @@ class AnswersContract(Bench):
         """Whichever key is left out, null or of another type: everything is still found, or it is an error (C9)."""
         for connector, world, _ in self.each():
             refused = 0
-            for broken in _damaged(connector, world):
+            for broken in _damaged(connector, world, self.optional_keys):
                 try:
                     found = [item for page in pages_of(connector, broken, world.window) for item in page.items]
                 except BadAnswer:
@@ -101,14 +101,14 @@ def _with(world: World, handle: Handle) -> World:
     return World(handle, world.stream, world.window, world.ids)
 
 
-def _damaged(connector: ListsItems, world: World) -> Iterator[World]:
+def _damaged(connector: ListsItems, world: World, optional: frozenset[str]) -> Iterator[World]:
     """The world once for each key of its answers' outermost object: without it, null, and as a text."""
     damages: list[Callable[[dict[str, Any], str], object]] = [
         lambda body, key: body.pop(key, None),
         lambda body, key: body.update({key: None}),
         lambda body, key: body.update({key: "unexpected"}),
     ]
-    for key in sorted(_keys(connector, world)):
+    for key in sorted(_keys(connector, world) - optional):
         for damage in damages:
             yield _with(world, _damaging(world.handle, key, damage))
 

@@ -64,6 +64,8 @@ class Bench:
     settings: ClassVar[Mapping[str, Any]] = {}
     secret: ClassVar[str] = "whsec_dummy"
     vector: ClassVar[Vector | None] = None
+    #: Keys of an answer that a genuine one may lack, such as the next page's token: their absence proves nothing.
+    optional_keys: ClassVar[frozenset[str]] = frozenset()
 
     def worlds(self, clock: SettableClock) -> Iterable[World]:
         """A world for each stream; `clock` stands at `NOW` when they are asked."""
