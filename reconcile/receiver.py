@@ -6,6 +6,7 @@ guarded, not trusted: a genuine delivery that cannot be read is stored all the s
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,6 +21,8 @@ from reconcile.ledger import Ledger, events, gaps
 from reconcile.ledger.ledger import Tx
 from reconcile.model import Arrival, Description, EventState, GapKind, Occurrence, Origin
 from reconcile.topics import Topics
+
+log = logging.getLogger(__name__)
 
 #: The header of our own POSTs to HTTP targets. A delivery that has it is one of ours: storing it would let the
 #: inbox call its own replay a duplicate and drop it.
@@ -61,7 +64,8 @@ class Receiver:
             return self._receive(source, {name.lower(): value for name, value in headers.items()}, body)
         except DeliveryRefused as refusal:
             return Answer(refusal.status, refusal.reason)
-        except LedgerError:
+        except LedgerError as error:
+            log.error("%s: a delivery was not stored and is asked for again: %s", source, error)  # noqa: TRY400 - its message says it all
             return Answer(503, "the delivery could not be stored; send it again")
 
     def _receive(self, name: str, headers: dict[str, str], body: bytes) -> Answer:

@@ -30,6 +30,11 @@ def replay(tx: Tx, config: Config, source: str, seq: int) -> bool:
         raise ConfigError(
             f"{source}: event {seq} cannot be sent again: the source has no handler in {config.path.name}"
         )
+    row = events.get(tx, seq)
+    if row is not None and not row.body:
+        raise ConfigError(
+            f"{source}: event {seq} cannot be sent again: the application's own record named it, and it has no body"
+        )
     if not events.replay(tx, seq):
         return False
     gaps.close_for_event(tx, seq, "sent to its handler again by hand")

@@ -10,12 +10,10 @@ import msgspec
 
 from reconcile import failpoints
 from reconcile.context import Context, Options
+from reconcile.counting import count_left, count_streams, open_unhandled
 from reconcile.errors import ConfigError, LedgerError, ReconcileError, Stopped
-from reconcile.ledger import events, findings, gaps, runs, streams, targets
-from reconcile.ledger.findings import Classes
-from reconcile.ledger.ledger import Tx
-from reconcile.model import EventState
-from reconcile.report import GAPS_LISTED, GapReport, HandlerReport, RunReport, exit_code
+from reconcile.ledger import findings, runs
+from reconcile.report import RunReport, exit_code
 
 #: The exit code shown for a run that never came to its end, as a shell shows a process that was killed.
 KILLED = 137
@@ -99,10 +97,7 @@ def _failed(report: RunReport, error: ReconcileError) -> int:
 def _finish(context: Context, options: Options, report: RunReport, codes: Sequence[int]) -> int:
     """Count what is left, give the run its exit code, and keep the report."""
     try:
-        with context.ledger.read() as tx:
-            if not options.dry_run:
-                _count_streams(tx, report)
-            left = _count_left(tx, context, options, report)
+        left = _count(context, options, report)
         report.finished_at = context.clock.now()
         stop = [context.stop.exit_code] if context.stop.is_set() else []
         report.exit_code = exit_code([*codes, *stop, 3 if left else 0])
@@ -114,54 +109,24 @@ def _finish(context: Context, options: Options, report: RunReport, codes: Sequen
     return report.exit_code
 
 
+def _count(context: Context, options: Options, report: RunReport) -> bool:
+    """Fill in the counts and the window that was asked for; whether anything is left."""
+    sources = context.sources(options)
+    if not options.dry_run:
+        with context.ledger.write() as tx:
+            open_unhandled(tx, sources, report.started_at)
+    with context.ledger.read() as tx:
+        if not options.dry_run:
+            count_streams(tx, report)
+        left = count_left(tx, sources, report)
+    report.since = report.since or min((stream.start for stream in report.streams), default=None)
+    report.until = report.until or max((stream.end for stream in report.streams), default=None)
+    return left
+
+
 def _keep(context: Context, report: RunReport) -> None:
     failpoints.reach("run.before_finish")
     with context.ledger.write() as tx:
         findings.clear(tx, report.run)
         runs.finish(tx, report.run, report.exit_code, msgspec.json.encode(report.as_json()))
     failpoints.reach("run.finished")
-
-
-def _count_streams(tx: Tx, report: RunReport) -> None:
-    """Each listed item in exactly one class, judged by how things stand now that the run ends (C2)."""
-    plain = {(one.source, one.stream): one for one in streams.counts(tx, report.run)}
-    odd = findings.classes(tx, report.run)
-    for stream in report.streams:
-        key = (stream.source, stream.stream)
-        if key not in plain:
-            continue
-        counts, classes = plain[key], odd.get(key, Classes())
-        stream.listed = counts.listed
-        stream.filtered = counts.filtered
-        stream.gap = classes.gap
-        stream.backfilled = classes.backfilled
-        stream.pending = classes.pending
-        stream.superseded = counts.superseded + classes.superseded
-        stream.already_handled = counts.already_handled + classes.already_handled
-        stream.events = counts.events
-        stream.unlisted_gaps += counts.unlisted_gaps
-
-
-def _count_left(tx: Tx, context: Context, options: Options, report: RunReport) -> bool:
-    """Put the gaps and what waits for a handler into the report; whether anything is left at all."""
-    names = [source.name for source in context.sources(options)]
-    known = {handler.source: handler for handler in report.handlers}
-    for source in context.sources(options):
-        if source.handler is None:
-            continue
-        handler = known.get(source.name)
-        if handler is None:
-            handler = HandlerReport(source.name)
-            report.handlers.append(handler)
-        states = events.open_counts(tx, source.name)
-        handler.pending = states.get(EventState.WAITING, 0) + states.get(EventState.CLAIMED, 0)
-        handler.held = states.get(EventState.HELD, 0)
-        handler.paused = bool(targets.get(tx, source.name).paused)
-    report.gaps_total = sum(number for (name, _), number in gaps.count(tx).items() if name in names)
-    report.gaps = [
-        GapReport(gap.source, gap.kind, str(gap.subject or gap.key), gap.topic, gap.reason, gap.opened_at)
-        for name in names
-        for gap in gaps.find(tx, source=name, limit=GAPS_LISTED)
-    ][:GAPS_LISTED]
-    waiting = any(one.pending or one.held or one.paused for one in report.handlers)
-    return bool(report.gaps_total) or waiting

@@ -213,6 +213,7 @@ def _end(shared: Streaming, planned: StreamPlan, planner: Planner, recorder: Rec
     report.provisional_from = provisional[0].start if provisional else None
     if isinstance(recorder, DryRecorder):
         _count_dry(report, recorder)
+        _foretell(shared, outcome)
         return
     _settle(shared, planned, planner, outcome)
 
@@ -263,6 +264,18 @@ def _pass_held(shared: Streaming, name: str) -> None:
         leases.check(tx, shared.lease)
         events.release(tx, shared.source.name, name, to=EventState.HANDLED)
         streams.save(tx, shared.source.name, name, valve_closed=False, trusted=True)
+
+
+def _foretell(shared: Streaming, outcome: Outcome) -> None:
+    """What the valve would say of what a dry run found."""
+    report = outcome.report
+    if shared.source.handler is None or shared.options.force or shared.options.baseline or not report.events:
+        return
+    found = valve.Found(report.events, report.backfilled, report.listed)
+    ledger, source = shared.context.ledger, shared.source
+    reason = valve.foretell(ledger, source.name, report.stream, found, limit=source.valve)
+    if reason:
+        outcome.notes.append(f"{source.name} {report.stream}: the valve would close: {reason}")
 
 
 def _count_dry(report: StreamReport, recorder: DryRecorder) -> None:

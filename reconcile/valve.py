@@ -25,6 +25,15 @@ class Verdict:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a dry run would have recorded: events, about how many of the items it listed."""
+
+    events: int
+    items: int
+    listed: int
+
+
 def settle(ledger: Ledger, lease: Lease, stream: str, *, is_log: bool, limit: int, force: bool) -> Verdict:
     """Release what `stream` holds, or say why not. Held events of crashed runs are counted too.
 
@@ -43,6 +52,16 @@ def settle(ledger: Ledger, lease: Lease, stream: str, *, is_log: bool, limit: in
         released = 0 if reason else events.release(tx, lease.source, stream)
     failpoints.reach("valve.released")
     return Verdict(released=released, held=held.events if reason else 0, reason=reason)
+
+
+def foretell(ledger: Ledger, source: str, stream: str, found: Found, *, limit: int) -> str:
+    """Why the valve would close on what a dry run found beside what is held already, "" if it would not."""
+    with ledger.read() as tx:
+        held = events.held_of(tx, source, stream)
+        trusted = streams.get(tx, source, stream).trusted
+        listed = streams.listed_by_runs(tx, source, stream, held.run_ids) + found.listed
+    number, items = held.events + found.events, held.subjects + found.items
+    return _reason(number, items, listed, limit, trusted=trusted)
 
 
 def _reason(held: int, items: int, listed: int, limit: int, *, trusted: bool) -> str:

@@ -1,0 +1,97 @@
+"""What a run says is left when it ends, and what a dry run says would be."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from support.running import CANARY, Bench, a_bench, a_shop, stream_of
+
+from reconcile import repair
+from reconcile.errors import ConfigError
+from reconcile.ledger import events, gaps, targets
+from reconcile.model import EventState, GapKind
+from reconcile.sandbox.shopify import FakeShopify
+
+
+SETTLE = timedelta(minutes=2)
+
+
+@pytest.fixture
+def bench(sqlite_databases, tmp_path):
+    """A shop that took thirty orders in a quarter of an hour."""
+    with a_bench(sqlite_databases, tmp_path) as made:
+        shop = FakeShopify(clock=made.clock, shop="shop.myshopify.com", access_token=CANARY, throttle=False)
+        made.add("shop", a_shop("shop"), shop)
+        for _ in range(30):
+            made.clock.advance(30)
+            shop.create_order()
+        made.clock.advance(600)
+        yield made
+
+
+def open_gaps(made: Bench) -> list[GapKind]:
+    with made.ledger.read() as tx:
+        return [gap.kind for gap in gaps.find(tx)]
+
+
+def test_an_event_that_nobody_delivers_is_a_gap_until_somebody_does(bench):
+    """H7: recorded is not handled; without a dispatcher the report says so, and delivery closes the gap."""
+    bench.run("backfill", force=True)
+    assert open_gaps(bench) == []
+    bench.clock.advance(120)
+    report = bench.run("backfill")
+    assert set(open_gaps(bench)) == {GapKind.UNHANDLED}
+    assert report.exit_code == 3
+    assert report.gaps_total == 30
+    bench.run()
+    assert open_gaps(bench) == []
+    assert len(bench.handled("shop")) == 30
+
+
+def test_a_paused_target_explains_why_its_events_wait(bench):
+    """H7: a pause by hand is an explanation, so there is no gap; the run exits 3 all the same."""
+    bench.run("backfill", force=True)
+    with bench.ledger.write() as tx:
+        targets.pause(tx, "shop", targets.HAND, "by hand")
+    bench.clock.advance(120)
+    report = bench.run()
+    assert open_gaps(bench) == []
+    assert report.exit_code == 3
+    assert report.handlers[0].paused
+
+
+def test_a_dry_run_that_finds_something_exits_3_and_foretells_the_valve(bench):
+    """S5, C2: a dry run says what would be, the closed valve included, and writes nothing."""
+    report = bench.run(dry_run=True)
+    stream = stream_of(report, "shop")
+    assert (stream.listed, stream.backfilled, stream.events) == (30, 30, 30)
+    assert report.exit_code == 3
+    assert any("the valve would close: 30 of 30" in note for note in report.notes)
+    assert bench.recorded("shop") == []
+    assert bench.run(dry_run=True, force=True).exit_code == 3
+
+
+def test_a_dry_run_that_finds_nothing_exits_0(bench):
+    """C2: after a real run there is nothing left to say."""
+    bench.run(force=True)
+    assert bench.run(dry_run=True).exit_code == 0
+
+
+def test_the_report_names_the_window_even_when_nobody_asked_for_one(bench):
+    """The resolved window is part of the report, whatever the command line left open."""
+    bench.run(force=True)
+    bench.clock.advance(3600)
+    report = bench.run(since=None)
+    assert report.since == stream_of(report, "shop").start
+    assert report.until == stream_of(report, "shop").end == report.started_at.replace(microsecond=0) - SETTLE
+
+
+def test_what_the_app_recorded_itself_cannot_be_replayed(bench):
+    """An imported event has no body: sending it would hand the handler nothing."""
+    bench.run(force=True)
+    with bench.ledger.write() as tx:
+        row = events.find(tx, source="shop", limit=1)[0]
+        events.change(tx, row.seq, body=b"", origin="imported", state=EventState.HANDLED)
+        with pytest.raises(ConfigError, match="has no body"):
+            repair.replay(tx, bench.config(), "shop", row.seq)
