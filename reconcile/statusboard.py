@@ -129,8 +129,10 @@ class _Reader:
         if stream.kind is StreamKind.LIST:
             listed = (topic.name for topic in self.facts.topics if topic.stream == stream.name)
             names = [name for name in listed if name in self.topics]
-        known = {name: self.topics.pattern(name) or name for name in names}
-        return {name: self.horizons[pattern] for name, pattern in known.items() if pattern in self.horizons}
+        known = {
+            name: [self.horizons[one] for one in self.topics.patterns(name) if one in self.horizons] for name in names
+        }
+        return {name: min(found) for name, found in known.items() if found}
 
 
 def _streams(tx: Tx, source: SourceConfig, now: datetime) -> list[StreamStatus]:

@@ -20,7 +20,10 @@ class Topics:
         return iter(self._names)
 
     def pattern(self, topic: str) -> str | None:
-        """The configured name that `topic` falls under, None if it is not subscribed: what its horizon is kept by."""
-        if topic in self.exact:
-            return topic
-        return next((f"{prefix}*" for prefix in self._prefixes if topic.startswith(prefix)), None)
+        """The first configured name that `topic` falls under, None if it is not subscribed."""
+        return next(iter(self.patterns(topic)), None)
+
+    def patterns(self, topic: str) -> list[str]:
+        """Every configured name that `topic` falls under, its own first: what its horizons are kept by."""
+        wild = [f"{prefix}*" for prefix in self._prefixes if topic.startswith(prefix)]
+        return [topic, *wild] if topic in self.exact else wild
