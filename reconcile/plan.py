@@ -6,15 +6,18 @@ Pure: coverage, horizons, provider time and the provider's greeting come in, win
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reconcile.connector import Facts, FilterBy, StreamFacts, StreamKind, StreamRef
 from reconcile.ledger.coverage import Covered
-from reconcile.model import Window, iso, micros
+from reconcile.model import Window, instant, iso, micros
 from reconcile.topics import Topics
 from reconcile.windows import clip, final_part, holes, merge
+
+#: A log forgets while it is read: we rely on it only as far as it surely remembers until we are through.
+LEEWAY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,14 @@ class Ask:
         return max(self.start, min(self.until, settled) if self.until is not None else settled)
 
     def floor(self, topic: str) -> int | None:
-        """From when on facts of a topic count, microseconds: min(horizon, since). None if it is not subscribed."""
-        pattern = self.topics.pattern(topic)
-        if pattern is None or pattern not in self.horizons:
+        """From when on facts of a topic count, microseconds: min(horizon, since). None if it is not subscribed.
+
+        A topic that several configured names mean is promised from the earliest of their horizons on.
+        """
+        known = [self.horizons[name] for name in self.topics.patterns(topic) if name in self.horizons]
+        if not known:
             return None
-        horizon = self.horizons[pattern]
-        return micros(horizon if self.since is None else min(horizon, self.since))
+        return micros(min(known) if self.since is None else min(*known, self.since))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,25 +144,33 @@ def _plan_stream(
     floors = _floors(facts, stream, ask)
     print_ = fingerprint(ask.account, ref, stream)
     edge = _edge(ask, stream)
+    asked = _asked(ask, floors)
     if stream.kind is StreamKind.LIST and log is not None:
-        asked = _clamp(Window(ask.start, ask.end), to=_edge(ask, log))
-    else:
-        asked = Window(ask.start, ask.end)
+        asked = _clamp(asked, to=_edge(ask, log))
     readable = Window(min(max(asked.start, edge), asked.end), asked.end) if edge else asked
-    proven = (
-        [] if ask.recheck else _proven(coverage_of(ref, print_), floors, ask.overlap, log=stream.kind is StreamKind.LOG)
+    proven = _proven(coverage_of(ref, print_), floors, ask.overlap, log=stream.kind is StreamKind.LOG)
+    need = [part for hole in holes(readable, [] if ask.recheck else proven) for part in holes(hole, log_covered)]
+    lost = Window(asked.start, readable.start)
+    beyond = (
+        _forgotten(facts, ask, stream, lost, proven)
+        if log is stream
+        else _beyond(stream, lost, [*proven, *log_covered])
     )
-    need = [part for hole in holes(readable, proven) for part in holes(hole, log_covered)]
-    beyond = _beyond(facts, ask, stream, Window(asked.start, readable.start), [*proven, *log_covered])
     if stream.filter_by is FilterBy.CREATED:
         reason = f"{ref} can be listed by creation only: what happened in this time to older objects is not proven"
         beyond += [Beyond(part, reason, proven=True) for part in holes(asked, log_covered)]
     return StreamPlan(ref, stream, print_, readable, tuple(merge(need)), floors, tuple(beyond), tuple(log_covered))
 
 
+def _asked(ask: Ask, floors: Mapping[str, int]) -> Window:
+    """What is asked of a stream: nothing from before the first of its own topics is promised."""
+    first = instant(min(floors.values(), default=micros(ask.start)))
+    return Window(min(max(ask.start, first), ask.end), ask.end)
+
+
 def _edge(ask: Ask, stream: StreamFacts) -> datetime | None:
     """The earliest instant a stream can be read from, None if it goes back for ever."""
-    edges = [] if stream.retention is None else [ask.now - stream.retention]
+    edges = [] if stream.retention is None else [ask.now - stream.retention + min(LEEWAY, stream.retention / 2)]
     if ask.limits and stream.name in ask.limits:
         edges.append(ask.limits[stream.name])
     return max(edges, default=None)
@@ -169,27 +182,31 @@ def _clamp(window: Window, to: datetime | None) -> Window:
     return Window(window.start, end)
 
 
-def _beyond(facts: Facts, ask: Ask, stream: StreamFacts, lost: Window, proven: Sequence[Window]) -> list[Beyond]:
-    """What is older than a stream remembers, as far as no other plane speaks for it. Never clamped silently (C11)."""
-    if lost.seconds <= 0:
+def _beyond(stream: StreamFacts, lost: Window, proven: Sequence[Window]) -> list[Beyond]:
+    """What is older than a list shows, as far as nothing has proven it in time. Never clamped silently (C11)."""
+    reason = f"{stream.name} cannot be read before {iso(lost.end)}, and no other list shows it"
+    return [Beyond(part, reason) for part in holes(lost, clip(proven, lost))]
+
+
+def _forgotten(facts: Facts, ask: Ask, log: StreamFacts, lost: Window, proven: Sequence[Window]) -> list[Beyond]:
+    """What a log has forgotten of those topics that none of the lists that are read can show (C11)."""
+    lists = {stream.name for stream in wanted_streams(facts, ask.topics, ask.streams)}
+    floors = {name: ask.floor(name) for name in ask.topics if not _listed(facts, name, lists)}
+    unlisted = {name: floor for name, floor in floors.items() if floor is not None and floor < micros(lost.end)}
+    if not unlisted:
         return []
-    if stream.kind is StreamKind.LOG:
-        unlisted = [name for name in ask.topics if not _listed(facts, name)]
-        if not unlisted:
-            return []
-        who = f"for {', '.join(unlisted)} no list goes back further"
-    else:
-        who = "no other list shows it"
-    parts = holes(lost, clip(proven, lost))
-    return [Beyond(part, f"{stream.name} cannot be read before {iso(lost.end)}, and {who}") for part in parts]
+    lost = Window(max(lost.start, instant(min(unlisted.values()))), lost.end)
+    who = f"for {', '.join(unlisted)} no list goes back further"
+    reason = f"{log.name} cannot be read before {iso(lost.end)}, and {who}"
+    return [Beyond(part, reason) for part in holes(lost, clip(proven, lost))]
 
 
-def _listed(facts: Facts, name: str) -> bool:
-    """Whether a list can prove facts of a topic; a wildcard is only listed if all it may mean is."""
+def _listed(facts: Facts, name: str, lists: Collection[str]) -> bool:
+    """Whether one of `lists` can prove facts of a topic; a wildcard is only listed if all it may mean is."""
     if name.endswith("*"):
         return False
     topic = facts.topic(name)
-    return bool(topic.stream) and not topic.unrebuildable
+    return topic.stream in lists and not topic.unrebuildable
 
 
 def _proven(covered: Iterable[Covered], floors: Mapping[str, int], overlap: timedelta, *, log: bool) -> list[Window]:
@@ -210,15 +227,15 @@ def unlisted(facts: Facts, topics: Topics) -> dict[str, str]:
 def satisfies(covered: Covered, floors: Mapping[str, int], *, log: bool) -> bool:
     """Whether a covered window was judged for every topic of `floors`, from as early on.
 
-    An entry of a log happens in its own window, so what was judged from before the window on is judged in full;
-    a list shows facts older than its window, so there the floors themselves are compared.
+    An entry of a log happens in its own window, so what was judged from before the window on is judged in full,
+    and what is asked from its end on only is not asked of it at all. A list shows facts older than its window, so there
+    the floors themselves are compared.
     """
-    start = micros(covered.window.start) if log else None
+    start, end = micros(covered.window.start), micros(covered.window.end)
     for topic, floor in floors.items():
+        if log and floor >= end:
+            continue
         judged = covered.floors.get(topic)
-        if judged is None:
-            return False
-        asked = floor if start is None else max(floor, start)
-        if judged > asked:
+        if judged is None or judged > (max(floor, start) if log else floor):
             return False
     return True
