@@ -115,6 +115,8 @@ def _take_page(reader: Reader, opened: OpenWindow, page: Page) -> None:
     opened.pages += 1
     opened.items += len(page.items)
     last = page.next is None
+    if last:
+        _still_remembered(reader, opened)
     recalled = _recall(reader, opened) if last else None
     failpoints.reach("page.before_commit")
     if last:
@@ -125,6 +127,15 @@ def _take_page(reader: Reader, opened: OpenWindow, page: Page) -> None:
         failpoints.reach("window.covered")
     missing = len(judged.findings.missing)
     reader.progress.page((reader.scope.source, str(reader.ref)), judged.listed, missing)
+
+
+def _still_remembered(reader: Reader, opened: OpenWindow) -> None:
+    """Raise unless the whole window could still be listed when its last page came (C11): nothing found in a time that
+    the provider forgot meanwhile proves nothing.
+    """
+    retention = reader.facts.retention
+    if retention is not None and opened.window.start < reader.now() - retention:
+        raise BadAnswer(f"{reader.ref} forgot the start of {opened.window} while it was read; run again")
 
 
 def _recall(reader: Reader, opened: OpenWindow) -> Recall:
