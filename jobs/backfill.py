@@ -5,13 +5,13 @@ It never calls a handler: what it records, the dispatcher delivers as it deliver
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconcile.config import SourceConfig
-from reconcile.connector import Connector, ListsItems, Rebuilds, StreamRef
+from reconcile.connector import Connector, ListsItems, Rebuilds, StreamKind, StreamRef
 from reconcile.context import Context, Options
 from reconcile.errors import ConfigError, ReconcileError, Stopped
 from reconcile.http import ProviderClient
@@ -20,9 +20,9 @@ from reconcile.ledger import coverage, horizons
 from reconcile.ledger.coverage import Covered
 from reconcile.ledger.leases import Lease
 from reconcile.model import iso
-from reconcile.plan import Ask, plan, unlisted, wanted_streams
+from reconcile.plan import Ask, StreamPlan, plan, unlisted, wanted_streams
 from reconcile.report import RunReport, StreamReport, exit_code
-from reconcile.streaming import Streaming, failed, work
+from reconcile.streaming import Outcome, Streaming, failed, work
 from reconcile.topics import Topics
 
 NAME = "backfill"
@@ -94,17 +94,23 @@ def _read(
         plans = plan(connector.facts, ask, connector.accounts(), _coverage(context, source))
         chosen = [one for one in plans if not options.streams or one.ref.name in options.streams]
         shared = _streaming(context, options, source, connector, client, lease, ask)
-        if context.threads and len(chosen) > 1:
-            with ThreadPoolExecutor(max_workers=len(chosen), thread_name_prefix=source.name) as pool:
-                outcomes = list(pool.map(lambda one: work(shared, one), chosen))
-        else:
-            outcomes = [work(shared, one) for one in chosen]
+        # The log first: of a fact that happens again and again, a list must see that one was recorded already.
+        logs = [one for one in chosen if one.facts.kind is StreamKind.LOG]
+        lists = [one for one in chosen if one.facts.kind is StreamKind.LIST]
+        outcomes = _side_by_side(shared, logs) + _side_by_side(shared, lists)
     finally:
         client.close()
     for outcome in outcomes:
         result.streams.append(outcome.report)
         result.codes += outcome.codes
         result.notes += outcome.notes
+
+
+def _side_by_side(shared: Streaming, plans: Sequence[StreamPlan]) -> list[Outcome]:
+    if shared.context.threads and len(plans) > 1:
+        with ThreadPoolExecutor(max_workers=len(plans), thread_name_prefix=shared.source.name) as pool:
+            return list(pool.map(lambda one: work(shared, one), plans))
+    return [work(shared, one) for one in plans]
 
 
 def _ask(
