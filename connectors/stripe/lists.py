@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import msgspec
 
 from connectors.stripe.facts import LISTS
-from connectors.stripe.paging import Lister, Params, account_header, at, created_in
+from connectors.stripe.paging import Lister, Params, RawPage, account_header, at, created_in
 from connectors.stripe.shapes import Listed, Resource
 from reconcile.connector import Page, StreamRef
-from reconcile.errors import BadAnswer, NotFound
+from reconcile.errors import BadAnswer, NotFound, Rejected
 from reconcile.http import ProviderClient
 from reconcile.model import Snapshot, Subject, Window
 
@@ -27,17 +27,31 @@ _DELETED = msgspec.json.Decoder(_Deleted)
 
 
 def pages(client: ProviderClient, stream: StreamRef, window: Window, cursor: str | None) -> Iterator[Page]:
-    """Every page of `window`, newest first; the cursor is the oldest object already yielded."""
+    """Every page of `window`, newest first; the cursor is the oldest object already yielded.
+
+    A cursor whose object is gone is refused (400): the window starts over, repeats are dropped by the core.
+    """
     path, resource = LISTS[stream.name]
     asked = [*created_in(window), *_ALWAYS.get(stream.name, ())]
     lister = Lister(client, f"/v1/{path}", stream.account, asked)
+    page = _resumed(lister, cursor) if cursor else None
     more = True
     while more:
-        page = lister.page(extra=[("starting_after", cursor)] if cursor else ())
+        page = page or lister.page(extra=[("starting_after", cursor)] if cursor else ())
         items = [_snapshot(resource, stream.account, raw) for raw in page.data]
         more = page.has_more
         cursor = items[-1].subject.id if more else None
+        page = None
         yield Page(items, cursor)
+
+
+def _resumed(lister: Lister, cursor: str) -> RawPage:
+    try:
+        return lister.page(extra=[("starting_after", cursor)])
+    except Rejected as error:
+        if error.status not in (400, 404):
+            raise
+        return lister.page()
 
 
 def read(client: ProviderClient, stream: StreamRef, subject_id: str) -> Snapshot | None:
