@@ -1,0 +1,207 @@
+"""Two planes, topics that come later, logs that forget while they are read: nothing is lost, and nothing is claimed."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from support.running import STRIPE_CANARY, Bench, a_bench, a_stripe, stream_of
+
+from reconcile import plan
+from reconcile.model import GapKind
+from reconcile.sandbox.fake import Handle
+from reconcile.sandbox.stripe import FakeStripe
+
+DAY = timedelta(days=1)
+SUCCEEDED, FAILED = "payment_intent.succeeded", "payment_intent.payment_failed"
+
+
+@contextmanager
+def a_bank(
+    databases, folder: Path, topics: str, *, more: str = "handler: app:take", **given: object
+) -> Iterator[Bench]:
+    """A bench with one Stripe source called `pay`."""
+    with a_bench(databases, folder, **given) as bench:
+        configure(bench, topics, more=more)
+        bench.add("pay", "", FakeStripe(clock=bench.clock, api_key=STRIPE_CANARY, throttle=False))
+        yield bench
+
+
+def configure(bench: Bench, topics: str, *, more: str = "handler: app:take") -> None:
+    """Set the topics anew, as an operator who edits the file does."""
+    bench.text = a_stripe("pay", topics, more=more)
+
+
+def stripe_of(bench: Bench) -> FakeStripe:
+    """The fake behind the faults."""
+    fake = bench.faults["pay"].fake
+    assert isinstance(fake, FakeStripe)
+    return fake
+
+
+def paid(bench: Bench) -> str:
+    """A payment intent that succeeds at once."""
+    intent = stripe_of(bench).create_payment_intent()
+    stripe_of(bench).succeed(intent)
+    return intent
+
+
+def days(bench: Bench, number: float) -> None:
+    """Let days pass."""
+    bench.clock.advance(number * 86_400)
+
+
+def kinds(report) -> list[str]:
+    """The kinds of the gaps a report lists."""
+    return sorted(gap.kind for gap in report.gaps)
+
+
+def slow(bench: Bench, seconds: float) -> Callable[[httpx.Request, Handle], httpx.Response]:
+    """Every answer takes a while, and the provider's clock goes on meanwhile."""
+
+    def behave(request: httpx.Request, handle: Handle) -> httpx.Response:
+        bench.clock.advance(seconds)
+        return handle(request)
+
+    return behave
+
+
+def test_a_log_alone_says_what_it_has_forgotten(sqlite_databases, tmp_path):
+    """C11: `streams: [events]` reads no list, so a listed topic too is a gap before the log's memory."""
+    with a_bank(sqlite_databases, tmp_path, SUCCEEDED, more="handler: app:take\n    streams: [events]") as bench:
+        paid(bench)
+        days(bench, 45)
+        report = bench.run(since=timedelta(days=60))
+        assert (report.exit_code, kinds(report)) == (3, [GapKind.BEYOND_RETENTION])
+        assert not stream_of(report, "pay", "events").covered
+        assert bench.effects == []
+
+
+def test_a_topic_added_later_is_promised_from_then_on_only(sqlite_databases, tmp_path):
+    """C11: what a new topic did before its horizon is nobody's promise, so no gap speaks of it."""
+    with a_bank(sqlite_databases, tmp_path, SUCCEEDED) as bench:
+        assert bench.run(since=None).exit_code == 0
+        old = paid(bench)
+        for _ in range(9):
+            days(bench, 10)
+            assert bench.run(since=None).exit_code == 0
+        configure(bench, f"{SUCCEEDED}, charge.updated")
+        report = bench.run(since=None)
+        assert (report.exit_code, kinds(report)) == (0, [])
+        assert [one.stream for one in report.streams] == ["events"]
+        assert stream_of(report, "pay").covered
+        days(bench, 1)
+        assert bench.run(since=None).exit_code == 0
+        assert bench.handled("pay") == {old: 1}
+
+
+def test_a_wildcard_named_more_closely_keeps_its_promise(sqlite_databases, tmp_path):
+    """C1: adding `payment_intent.succeeded` beside `payment_intent.*` forgets nothing the wildcard promised."""
+    with a_bank(sqlite_databases, tmp_path, "'payment_intent.*'") as bench:
+        assert bench.run(since=None).exit_code == 0
+        days(bench, 1)
+        intent = paid(bench)
+        days(bench, 1)
+        configure(bench, f"{SUCCEEDED}, 'payment_intent.*'")
+        assert bench.run(since=None).exit_code == 0
+        assert bench.handled("pay", SUCCEEDED) == {intent: 1}
+
+
+@pytest.mark.parametrize("threads", [0, 4])
+def test_the_log_may_forget_while_it_is_read(sqlite_databases, tmp_path, threads, monkeypatch):
+    """C3, C11: what left the log's memory during the run is not covered by having found nothing there."""
+    monkeypatch.setattr(plan, "LEEWAY", timedelta(minutes=1))
+    with a_bank(sqlite_databases, tmp_path, SUCCEEDED, threads=threads) as bench:
+        intents = []
+        for _ in range(40 * 4):
+            intents.append(paid(bench))
+            days(bench, 0.25)
+        bench.faults["pay"].add(slow(bench, 25), path=r"/v1/events", times=0)
+        report = bench.run("backfill", since=timedelta(days=45), force=True)
+        assert report.exit_code == 4
+        assert not stream_of(report, "pay", "events").covered
+        bench.faults["pay"].clear()
+        bench.run(since=None, force=True)
+        assert bench.handled("pay", SUCCEEDED) == dict.fromkeys(intents, 1)
+
+
+@pytest.mark.parametrize("threads", [0, 4])
+def test_a_short_run_at_the_edge_of_the_logs_memory_is_covered(sqlite_databases, tmp_path, threads):
+    """C11: seconds that pass while reading are no reason to leave a hole at the edge."""
+    with a_bank(sqlite_databases, tmp_path, SUCCEEDED, threads=threads) as bench:
+        intents = []
+        for _ in range(40):
+            intents.append(paid(bench))
+            days(bench, 1)
+        bench.faults["pay"].add(slow(bench, 2), times=0)
+        report = bench.run(since=timedelta(days=45), force=True)
+        assert [one.covered for one in report.streams] == [True, True]
+        assert bench.handled("pay", SUCCEEDED) == dict.fromkeys(intents, 1)
+
+
+@pytest.mark.parametrize("threads", [0, 4])
+def test_a_repeated_fact_is_not_hidden_by_a_later_one_of_the_log(sqlite_databases, tmp_path, threads):
+    """DESIGN 4: the log comes first; a list then sees that one was recorded, and says that it cannot tell."""
+    with a_bank(sqlite_databases, tmp_path, FAILED, threads=threads) as bench:
+        intent = stripe_of(bench).create_payment_intent()
+        stripe_of(bench).fail(intent)
+        days(bench, 35)
+        stripe_of(bench).fail(intent)
+        days(bench, 5)
+        bench.faults["pay"].add(slow_really(), path=r"/v1/events", times=0)
+        report = bench.run(since=timedelta(days=45))
+        assert GapKind.NOT_REBUILDABLE in kinds(report)
+        assert bench.handled("pay", FAILED) == {intent: 1}
+
+
+def slow_really() -> Callable[[httpx.Request, Handle], httpx.Response]:
+    """Let the other threads go first."""
+
+    def behave(request: httpx.Request, handle: Handle) -> httpx.Response:
+        threading.Event().wait(0.3)
+        return handle(request)
+
+    return behave
+
+
+def test_a_recheck_does_not_forget_what_the_log_proved_in_time(sqlite_databases, tmp_path):
+    """C11: `--recheck` reads again what can be read; what cannot any more stays as proven as it was."""
+    with a_bank(sqlite_databases, tmp_path, "charge.updated") as bench:
+        assert bench.run(since=None).exit_code == 0
+        for _ in range(9):
+            days(bench, 5)
+            assert bench.run(since=None).exit_code == 0
+        report = bench.run(since=None, recheck=True)
+        assert (report.exit_code, kinds(report)) == (0, [])
+
+
+def test_a_cursor_that_is_refused_does_not_stop_a_list_for_ever(sqlite_databases, tmp_path):
+    """C3: a resumed list whose cursor the provider does not know any more starts its window over."""
+    with a_bank(sqlite_databases, tmp_path, "customer.created") as bench:
+        made = []
+        for _ in range(120):
+            made.append(stripe_of(bench).create_customer())
+            bench.clock.advance(60)
+        days(bench, 40)
+        gone = re.compile(r"starting_after=\w+")
+        refused: list[str] = []
+
+        def refuses(request: httpx.Request, handle: Handle) -> httpx.Response:
+            cursor = gone.search(str(request.url))
+            if cursor and (not refused or cursor[0] in refused):
+                refused.append(cursor[0])
+                stripe_of(bench).delete_customer(cursor[0].partition("=")[2])
+                return httpx.Response(400, json={"error": {"code": "resource_missing"}})
+            return handle(request)
+
+        bench.faults["pay"].add(refuses, path=r"/v1/customers", times=0)
+        since = bench.clock.now() - timedelta(days=45)
+        assert bench.run(since=since, force=True).exit_code == 4
+        assert stream_of(bench.run(since=since, force=True), "pay", "customers").covered
+        assert bench.handled("pay", "customer.created") == dict.fromkeys(made, 1)
