@@ -1,0 +1,209 @@
+"""How `reconcile run` ends, with the installed executable: every exit code for real, and what is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from support.cli import SOURCE, Project, shop
+from support.recovery import PAYMENT_TOPICS, SHOP_TOPICS, Providers, service
+
+from reconcile.ledger import leases
+from reconcile.ledger.leases import Holder
+from reconcile.report import RunReport
+from reconcile.sandbox.faults import Faults
+from reconcile.sandbox.server import serve
+from reconcile.sandbox.wire_faults import before
+
+HANGING = """\
+import threading
+from pathlib import Path
+from reconcile import Handlers
+
+handlers = Handlers()
+
+@handlers.on("*")
+def take(event):
+    Path(__file__).with_name("called").touch()
+    threading.Event().wait()
+"""
+KEYS = RunReport("", datetime(2024, 1, 1, tzinfo=UTC)).as_json().keys()
+
+
+@pytest.fixture
+def project(tmp_path):
+    """An empty project folder."""
+    return Project(tmp_path)
+
+
+def nothing_special(_project, _fake):
+    return {}
+
+
+def a_bug(_project, _fake):
+    return {"RECONCILE_FAILPOINTS": "page.committed=raise"}
+
+
+def an_unknown_key(project, _fake):
+    with (project.folder / "schedules.yaml").open("a") as file:
+        file.write("nonsense: 1\n")
+    return {}
+
+
+def a_refusing_handler(project, _fake):
+    (project.folder / "refuse").touch()
+    return {}
+
+
+def a_revoked_token(_project, fake):
+    fake.tokens.revoke("shpat_dummy")
+    return {}
+
+
+def a_ledger_that_is_a_folder(project, _fake):
+    (project.folder / "reconcile.db").mkdir()
+    return {}
+
+
+def another_runner(project, _fake):
+    with project.ledger() as ledger, ledger.write() as tx:
+        leases.acquire(tx, SOURCE, "backfill", Holder.me())
+    return {}
+
+
+ENDINGS = {
+    nothing_special: 0,
+    a_bug: 1,
+    an_unknown_key: 2,
+    a_refusing_handler: 3,
+    a_revoked_token: 4,
+    a_ledger_that_is_a_folder: 5,
+    another_runner: 75,
+}
+
+
+@pytest.mark.parametrize("prepare", ENDINGS, ids=lambda prepare: prepare.__name__)
+def test_each_ending_has_its_exit_code_and_one_document(project, prepare):
+    """`--json` prints one whole report on stdout however the run ends, and the exit code is in it (L7)."""
+    with shop(project, orders=2) as fake:
+        environment = prepare(project, fake)
+        done = project.run("run", "--since", "1d", "--json", **environment)
+    assert done.returncode == ENDINGS[prepare], done.stderr
+    report = json.loads(done.stdout)
+    assert report["exit_code"] == done.returncode
+    assert report.keys() >= KEYS
+    told = report["errors"] or report.get("error") or report["gaps"]
+    assert bool(told) == (done.returncode != 0)
+    assert ("Traceback" in done.stderr) == (prepare is a_bug)
+
+
+@contextlib.contextmanager
+def faulty_shop(project, orders):
+    """A shop whose `orders` orders need several pages, behind faults, and the project configured for it."""
+    with shop(project, orders=0) as fake, serve(faults := Faults(fake)) as served:
+        fake.clock.set(datetime.now(UTC) - timedelta(hours=1))
+        for _ in range(orders):
+            fake.create_order()
+            fake.clock.advance(1)
+        fake.clock.set(datetime.now(UTC))
+        project.write(served.url)
+        yield faults
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_stopped_between_pages_is_taken_up_by_the_next(project, number, code):
+    """What was read stays read; the next run delivers everything, each once (L2, L3)."""
+    with faulty_shop(project, 300) as faults:
+        process = project.start("run", "--since", "1d", "--json")
+        faults.add(before(lambda _request: process.send_signal(number)), path="page_info")
+        out, err = process.communicate(timeout=40)
+        assert process.returncode == json.loads(out)["exit_code"] == code, err
+        assert json.loads(out)["streams"][0]["covered"] is False
+        assert project.effects() == []
+        assert project.run("run", "--since", "1d", "--force").returncode == 0  # all of a first run is missed
+    effects = project.effects()
+    assert len(effects) == len(set(effects)) == 300
+
+
+def test_a_hung_handler_does_not_keep_a_stopped_run(project):
+    """SIGTERM ends a run within ten seconds even while handlers hang; what they had goes to the next run (L2)."""
+    with shop(project, orders=2):
+        mended = (project.folder / "acme.py").read_text()
+        (project.folder / "acme.py").write_text(HANGING)
+        process = project.start("run", "--since", "1d", "--json")
+        while not (project.folder / "called").exists():
+            assert process.poll() is None, process.communicate()
+        began = datetime.now(UTC)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=20)
+        assert datetime.now(UTC) - began < timedelta(seconds=10)
+        assert process.returncode == json.loads(out)["exit_code"] == 143
+        assert json.loads(out)["handlers"][0]["pending"] == 2
+        (project.folder / "acme.py").write_text(mended)
+        assert project.run("run").returncode == 0
+    assert len(project.effects()) == 2
+
+
+def dump(project):
+    """Every row of every table."""
+    with contextlib.closing(sqlite3.connect(project.folder / "reconcile.db")) as connection:
+        return list(connection.iterdump())
+
+
+def test_a_dry_run_writes_no_row_and_changes_nothing_at_the_provider(project):
+    """Before a first run and after one, it says what would be done; the ledger stays as it is, row for row (S5)."""
+    with shop(project, orders=2) as fake:
+        assert project.json("run", "--since", "1d", "--dry-run")["streams"][0]["backfilled"] == 2
+        fresh = dump(project)
+        assert not [line for line in fresh if "INSERT" in line and "version" not in line]
+        assert project.run("run", "--since", "1d").returncode == 0
+        fake.clock.set(datetime.now(UTC) - timedelta(minutes=30))
+        fake.create_order()
+        fake.clock.set(datetime.now(UTC))
+        rows = dump(project)
+        would = project.json("run", "--recheck", "--since", "1d", "--dry-run")
+        assert (would["returned"], would["dry_run"]) == (3, True)  # something is left to do
+        assert [would["streams"][0][name] for name in ("listed", "already_handled", "backfilled")] == [3, 2, 1]
+        assert dump(project) == rows
+        assert {seen.method for seen in fake.requests} == {"GET"}
+    assert len(project.effects()) == 2
+
+
+def test_source_limits_a_run_to_the_sources_named(tmp_path, sqlite_databases):
+    """`--source` asks nothing of the others and calls none of their handlers."""
+    providers = Providers.made(1)
+    providers.live_through(40)
+    providers.clock.catch_up()
+    with sqlite_databases.fresh(tmp_path) as url, service(tmp_path, url, providers) as (app, _, _):
+        report = app.run("--since", "1d", "--source", "payments", "--force")
+        assert {one["source"] for key in ("streams", "handlers") for one in report[key]} == {"payments"}
+        assert report["exit_code"] == 0
+        assert providers.shop.requests == []
+        assert {topic for topic, _, _ in app.effects()} == set(PAYMENT_TOPICS)
+        app.run("--since", "1d", "--force")
+        assert {topic for topic, _, _ in app.effects()} == {*PAYMENT_TOPICS, *SHOP_TOPICS}
+
+
+def test_stream_limits_a_run_to_the_streams_named(project):
+    """`--stream` reads that stream only; one that no source has is refused with the names there are."""
+    with shop(project, orders=2) as fake:
+        for name, old, new in (
+            ("schedules.yaml", "orders/updated", "orders/updated, customers/create"),
+            ("acme.py", '"orders/*"', '"*"'),
+        ):
+            path = project.folder / name
+            path.write_text(path.read_text().replace(old, new))
+        fake.clock.set(datetime.now(UTC) - timedelta(hours=1))
+        fake.create_customer()
+        fake.clock.set(datetime.now(UTC))
+        report = project.json("run", "--since", "1d", "--stream", "customers")
+        assert [one["stream"] for one in report["streams"]] == ["customers"]
+        assert [line.split()[0] for line in project.effects()] == ["customers/create"]
+        assert not [seen for seen in fake.requests if "orders" in seen.path]
+        refused = project.json("run", "--since", "1d", "--stream", "custmers")
+    assert refused["returned"] == 2
+    assert "customers" in refused["error"]
