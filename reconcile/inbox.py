@@ -7,7 +7,7 @@ holds is absorbed by it, once. Both happen with the subject's row locked, so liv
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -28,6 +28,7 @@ class How(StrEnum):
     ABSORBED = "absorbed"  # a rebuilt event of its fact was done already
     REPLACED = "replaced"  # it took the place of a rebuilt event not yet done
     HELD = "held"  # a rebuilt event nobody needs: its fact is held
+    REVIVED = "revived"  # it came before, when nobody wanted it, and goes its way now
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,13 @@ def clean(value: str) -> str:
 def record(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> list[Recorded]:
     """Enter arrivals in order; one result each. Call it in a write transaction and commit before answering anyone."""
     subjects.lock(tx, book.source, sorted({_subject(arrival) for arrival in arrivals}, key=str))
-    known = events.by_id(tx, book.source, [clean(arrival.id) for arrival in arrivals])
+    known = events.by_id(tx, book.source, [name for arrival in arrivals for name in _names(book, arrival)])
     facts = events.by_fact(tx, book.source, sorted({key for arrival in arrivals if (key := _key(arrival))}))
     versions = _versions(tx, book, arrivals)
     results: dict[int, Recorded] = {}
     fresh: list[int] = []
     for place, arrival in enumerate(arrivals):
-        settled = _settle(
-            tx, book, arrival, known.get(clean(arrival.id)), facts.get(_key(arrival), []), versions.get(place)
-        )
+        settled = _settle(tx, book, arrival, known, facts.get(_key(arrival), []), versions.get(place))
         if settled is None:
             fresh.append(place)
             continue
@@ -89,6 +88,14 @@ def _subject(arrival: Arrival) -> Subject:
 
 def _key(arrival: Arrival) -> str:
     return clean(arrival.description.key)
+
+
+def _names(book: Book, arrival: Arrival) -> list[str]:
+    """What an arrival may be known by: its id and, where ids change from one attempt to the next, its bytes."""
+    id_ = clean(arrival.id)
+    if not book.repeats_by_bytes:
+        return [id_]
+    return [id_, f"sha256:{clean(arrival.description.topic)}:{digest(arrival.body).hex()}"]
 
 
 def _newer_versions(arrivals: Iterable[Arrival]) -> Iterable[tuple[Subject, int]]:
@@ -112,31 +119,69 @@ def _versions(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> dict[int, Held
 
 
 def _settle(
-    tx: Tx, book: Book, arrival: Arrival, same: Held | None, holders: Sequence[Held], carrier: Held | None
+    tx: Tx, book: Book, arrival: Arrival, known: Mapping[str, Held], holders: Sequence[Held], carrier: Held | None
 ) -> Recorded | None:
     """What an arrival is if it is not new."""
+    same = next((known[name] for name in _names(book, arrival) if name in known), None)
     if arrival.reconstructed:
-        holder = same or carrier or (holders[0] if holders else None)
-        return Recorded(holder.seq, How.HELD) if holder else None
+        holder = same or carrier or _holding(holders)
+        return _known(tx, book, holder, How.HELD) if holder else None
     if same is None and book.repeats_by_bytes:
         same = events.by_bytes(tx, book.source, clean(arrival.description.topic), digest(arrival.body))
-        if same is not None:
-            events.alias(tx, book.source, clean(arrival.id), same.seq)
+    if same is not None and clean(arrival.id) not in known and book.repeats_by_bytes:
+        events.alias(tx, book.source, clean(arrival.id), same.seq)
     if same is not None:
         if arrival.origin is Origin.LIVE:
             events.count_duplicate(tx, same.seq)
-        return Recorded(same.seq, How.DUPLICATE)
+        return _known(tx, book, same, How.DUPLICATE)
     rebuilt = next((held for held in holders if held.reconstructed and not held.absorbed), None)
-    return _absorb(tx, book, arrival, rebuilt) if rebuilt else None
+    if rebuilt is None or _happened_since(tx, arrival, rebuilt):
+        return None
+    return _absorb(tx, book, arrival, rebuilt)
+
+
+def _holding(holders: Sequence[Held]) -> Held | None:
+    """The event that speaks for a fact: one that was wanted, if there is any."""
+    return min(holders, key=lambda held: held.state is EventState.IGNORED, default=None)
+
+
+def _known(tx: Tx, book: Book, held: Held, how: How) -> Recorded:
+    """What is recorded already stays as it is, but recorded is not handled: what nobody wanted when it came is wanted
+    now, because its topic was subscribed to or the source got a handler since.
+    """
+    if held.state is not EventState.IGNORED or book.state in (EventState.IGNORED, EventState.DEAD):
+        return Recorded(held.seq, how)
+    events.change(tx, held.seq, run_id=book.run_id, stream=book.stream, **_beginning(tx, book))
+    return Recorded(held.seq, How.REVIVED)
+
+
+def _beginning(tx: Tx, book: Book) -> dict[str, Any]:
+    """How an event of this book begins its way."""
+    waits, done = book.state is EventState.WAITING, book.state is EventState.HANDLED
+    return {"state": book.state, "next_at": tx.now if waits else None, "handled_at": tx.now if done else None}
+
+
+def _happened_since(tx: Tx, arrival: Arrival, rebuilt: Held) -> bool:
+    """Whether a fact that happens again and again did so after an event was rebuilt of it: that is another one."""
+    at = arrival.description.occurred_at
+    if arrival.description.kind is not Occurrence.REPEATED or at is None:
+        return False
+    row = events.get(tx, rebuilt.seq)
+    return row is not None and bool(at > row.recorded_at)
 
 
 def _absorb(tx: Tx, book: Book, arrival: Arrival, rebuilt: Held) -> Recorded:
     """Let a rebuilt event absorb the real delivery of its fact (DESIGN 3, "Identity")."""
     if rebuilt.state in (EventState.HANDLED, EventState.SUPERSEDED, EventState.IGNORED):
-        events.alias(tx, book.source, clean(arrival.id), rebuilt.seq)
-        events.change(tx, rebuilt.seq, absorbed=1)
+        # Its bytes are kept nowhere else: a repeat of it under another id would be taken for a second happening.
+        for name in _names(book, arrival):
+            events.alias(tx, book.source, name, rebuilt.seq)
+        # Its own bytes stay; by the delivery's it is recognised when that comes again under another id.
+        events.change(tx, rebuilt.seq, absorbed=1, body_hash=digest(arrival.body))
         return Recorded(rebuilt.seq, How.ABSORBED)
     values = _contents(arrival) | {"absorbed": 1, "reconstructed": 0}
+    if (at := arrival.description.occurred_at) is not None:
+        values |= {"occurred_at": at, "position": micros(at)}
     if rebuilt.state is EventState.HELD and arrival.origin is Origin.LIVE:
         values |= {"origin": Origin.LIVE, "state": EventState.WAITING, "next_at": tx.now}
     elif rebuilt.state is EventState.DEAD:
@@ -172,8 +217,7 @@ def _contents(arrival: Arrival) -> dict[str, Any]:
 
 def _row(tx: Tx, book: Book, arrival: Arrival) -> dict[str, Any]:
     described, subject = arrival.description, _subject(arrival)
-    waits = book.state is EventState.WAITING
-    return _contents(arrival) | {
+    return _contents(arrival) | _beginning(tx, book) | {
         "source": book.source,
         "id": clean(arrival.id),
         "topic": clean(described.topic),
@@ -188,9 +232,6 @@ def _row(tx: Tx, book: Book, arrival: Arrival) -> dict[str, Any]:
         "reconstructed": int(arrival.reconstructed),
         "run_id": book.run_id,
         "stream": book.stream,
-        "state": book.state,
-        "next_at": tx.now if waits else None,
-        "handled_at": tx.now if book.state is EventState.HANDLED else None,
     }
 
 

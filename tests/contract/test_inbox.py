@@ -145,6 +145,16 @@ def test_an_absorbed_delivery_is_known_by_its_id_ever_after(ledger):
     assert (again.how, again.seq) == (How.DUPLICATE, found.seq)
 
 
+def test_a_retry_of_an_absorbed_delivery_is_known_by_its_bytes(ledger):
+    """H2: where ids change per attempt, what a handled rebuilt event absorbed is not handled when it comes again."""
+    (found,) = enter(ledger, HELD, built())
+    put(ledger, found.seq, state=EventState.HANDLED)
+    (first,) = enter(ledger, LIVE, live("wh-1", body=b"real"))
+    (retry,) = enter(ledger, LIVE, live("wh-2", body=b"real"))
+    (again,) = enter(ledger, LIVE, live("wh-2", body=b"real"))
+    assert (first.how, retry.how, again.how) == (How.ABSORBED, How.DUPLICATE, How.DUPLICATE)
+
+
 def test_a_dead_rebuilt_event_is_replaced_and_revived(ledger):
     """H8: the real bytes may be handled where the rebuilt ones were not."""
     (found,) = enter(ledger, HELD, built())
