@@ -6,10 +6,10 @@ guarded, not trusted: a genuine delivery that cannot be read is stored all the s
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from reconcile import failpoints, inbox
 from reconcile.clock import Clock
@@ -19,7 +19,7 @@ from reconcile.errors import DeliveryRefused, LedgerError
 from reconcile.inbox import Book, How
 from reconcile.ledger import Ledger, events, gaps
 from reconcile.ledger.ledger import Tx
-from reconcile.model import Arrival, Description, EventState, GapKind, Occurrence, Origin
+from reconcile.model import Arrival, Description, EventState, GapKind, Occurrence, Origin, Subject
 from reconcile.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,11 @@ log = logging.getLogger(__name__)
 #: inbox call its own replay a duplicate and drop it.
 OWN_HEADER = "reconcile-event"
 MAX_BODY = 10_000_000  # bytes
+#: UTF-8 bytes of an id or topic: PostgreSQL refuses longer index rows, and three of these make a fact's key.
+LONGEST_NAME = 512
+
+#: The source of that key under `sources:` and its connector, None if there is no such source.
+SourceOf = Callable[[str], tuple[SourceConfig, Connector] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +42,6 @@ class Answer:
     status: int
     text: str
     seq: int | None = None
-
-
-class SourceOf(Protocol):
-    """The configured source and its connector, or None if there is no such source."""
-
-    def __call__(self, name: str) -> tuple[SourceConfig, Connector] | None:
-        """Look one up by its key in `sources:`."""
-        ...
 
 
 class Receiver:
@@ -81,11 +78,18 @@ class Receiver:
             return Answer(413, f"more than {MAX_BODY} bytes")
         delivery = Delivery(headers, body, self._clock.now())
         connector.verify(delivery, [secret.get_secret_value() for secret in source.webhook.secrets])
-        identity = connector.identify(delivery)
+        identity = _short(connector.identify(delivery))
         answer = self._store(source, connector, delivery, identity)
-        if self._stored is not None:
-            self._stored(name)
+        self._wake(name)
         return answer
+
+    def _wake(self, name: str) -> None:
+        """Whatever a hook of somebody else's does, the delivery is stored: a later sweep finds it."""
+        if self._stored is not None:
+            try:
+                self._stored(name)
+            except Exception:
+                log.exception("%s: a delivery was stored, and nobody could be told", name)
 
     def _store(self, source: SourceConfig, connector: Connector, delivery: Delivery, identity: Identity) -> Answer:
         described, unreadable = _describe(connector, delivery, identity)
@@ -111,10 +115,30 @@ def _describe(connector: Connector, delivery: Delivery, identity: Identity) -> t
     """What the body says; if it cannot be read, a bare description and why."""
     assert isinstance(connector, Receives)  # noqa: S101 - narrows for mypy; the caller has asked
     try:
-        return connector.describe(identity.topic, delivery.body, delivery.headers), ""
+        return _within_bounds(connector.describe(identity.topic, delivery.body, delivery.headers)), ""
     except Exception as error:  # noqa: BLE001 - hostile or broken bodies must never lose a genuine delivery
         described = Description(identity.topic, None, Occurrence.REPEATED, occurred_at=delivery.received_at)
         return described, f"the body cannot be read: {type(error).__name__}: {error}"[:500]
+
+
+def _short(identity: Identity) -> Identity:
+    """The same, with what is too long for an index cut, its digest in place of the rest."""
+    return Identity(*(_cut(text) if _too_long(text) else text for text in (identity.id, identity.topic)))
+
+
+def _cut(text: str) -> str:
+    return f"{text[:64]}~{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()}"
+
+
+def _too_long(text: str) -> bool:
+    return len(text.encode("utf-8", "replace")) > LONGEST_NAME
+
+
+def _within_bounds(described: Description) -> Description:
+    subject = described.subject or Subject("", "")
+    if any(map(_too_long, (described.topic, subject.type, subject.id, described.occurrence))):
+        raise ValueError(f"it names something by more than {LONGEST_NAME} bytes")
+    return described
 
 
 def _book(source: SourceConfig, connector: Connector, topic: str, unreadable: str) -> Book:
