@@ -1,7 +1,9 @@
 """Named places where a test may stop, kill or disturb the program; nothing happens unless the environment asks.
 
 `RECONCILE_FAILPOINTS="page.committed=kill@3;inbox.stored=raise"` kills the process (SIGKILL) at the third hit of
-`page.committed` and raises `RuntimeError` at the first of `inbox.stored`. A simulation sets `hook` instead.
+`page.committed` and raises `RuntimeError` at the first of `inbox.stored`; `kill_run` in a worker process takes the run
+along. Hits are counted per process, or over all processes that share the folder `RECONCILE_FAILPOINT_HITS`, one byte a
+hit in a file of its name there. A simulation sets `hook` instead.
 """
 
 from __future__ import annotations
@@ -10,8 +12,10 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 ENVIRONMENT = "RECONCILE_FAILPOINTS"
+HITS = "RECONCILE_FAILPOINT_HITS"
 
 #: Every name used in the code, so that a sweep can enumerate them; a test compares it with the source.
 NAMES: tuple[str, ...] = (
@@ -60,10 +64,24 @@ def reach(name: str) -> None:
         _act(name, *_plan[name])
 
 
+def _hit(name: str) -> int:
+    folder = os.environ.get(HITS)
+    if not folder:
+        _hits[name] += 1
+        return _hits[name]
+    file = os.open(Path(folder) / name, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    try:
+        os.write(file, b".")
+        return os.lseek(file, 0, os.SEEK_CUR)  # behind our own byte, whoever else writes
+    finally:
+        os.close(file)
+
+
 def _act(name: str, verb: str, nth: int) -> None:
-    _hits[name] += 1
-    if _hits[name] != nth:
+    if _hit(name) != nth:
         return
-    if verb == "kill":
+    if verb == "kill_run":
+        os.kill(os.getppid(), signal.SIGKILL)
+    if verb in ("kill", "kill_run"):
         os.kill(os.getpid(), signal.SIGKILL)
     raise RuntimeError(f"failpoint {name}")
