@@ -1,0 +1,159 @@
+"""The valve, on every engine: what it lets through, what it holds, and what it counts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from support.ledgers import elsewhere, later
+from support.rows import add_event
+
+from reconcile import failpoints, valve
+from reconcile.errors import LeaseLost
+from reconcile.ledger import events, leases, streams
+from reconcile.ledger.process import Holder
+from reconcile.model import EventState
+
+LIMIT = 500
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def lease(ledger):
+    """The right to work on the source."""
+    with ledger.write() as tx:
+        return leases.acquire(tx, "shop", "backfill", Holder.me())
+
+
+def hold(ledger, number: int, *, listed: int, run: str = "run-1", per_subject: int = 1, stream: str = "orders") -> None:
+    """What a run that listed so many items left held."""
+    with ledger.write() as tx:
+        for n in range(number):
+            subject = f"{run}-{n // per_subject}"
+            add_event(
+                tx, id=f"{run}-{n}", subject_id=subject, state=EventState.HELD, run_id=run, stream=stream, next_at=None
+            )
+        streams.add_counts(tx, run, "shop", stream, listed=listed)
+
+
+def settle(ledger, lease, *, force: bool = False, is_log: bool = False, limit: int = LIMIT) -> valve.Verdict:
+    """Let the valve decide."""
+    return valve.settle(ledger, lease, "orders", is_log=is_log, limit=limit, force=force)
+
+
+def states(ledger) -> dict[str, int]:
+    """How many events are in each state."""
+    with ledger.read() as tx:
+        return {str(state): number for state, number in events.counts(tx, "shop").items()}
+
+
+CASES = {
+    "nothing held": (0, 100, True),
+    "all of nineteen": (19, 19, True),
+    "all of twenty": (20, 20, False),
+    "half of forty": (20, 40, True),
+    "more than half of forty": (21, 40, False),
+    "five hundred of many": (500, 5000, True),
+    "five hundred and one of many": (501, 5000, False),
+}
+
+
+@pytest.mark.parametrize(("held", "listed", "opens"), CASES.values(), ids=CASES)
+def test_it_lets_through_what_is_not_suspiciously_much(ledger, lease, held, listed, opens):
+    """Up to the limit, and from 20 up no more than half of what was listed; released together or not at all."""
+    hold(ledger, held, listed=listed)
+    verdict = settle(ledger, lease)
+    assert (verdict.released, verdict.held) == ((held, 0) if opens else (0, held))
+    assert bool(verdict.reason) is not opens
+    assert states(ledger) == ({} if not held else {"waiting" if opens else "held": held})
+    with ledger.read() as tx:
+        assert streams.get(tx, "shop", "orders").valve_closed is not opens
+
+
+def test_the_reason_names_the_numbers(ledger, lease):
+    """What an operator must judge by is in the sentence."""
+    hold(ledger, 30, listed=40)
+    assert settle(ledger, lease).reason == "30 of 40 listed items look missed, which is more than half"
+    assert settle(ledger, lease, limit=29).reason == "30 missed events are more than the valve lets through (29)"
+
+
+def test_a_trusted_stream_is_held_to_the_limit_only(ledger, lease):
+    """Once somebody vouched for a stream, half of it may be missed: an outage looks like that."""
+    with ledger.write() as tx:
+        streams.save(tx, "shop", "orders", trusted=True)
+    hold(ledger, 400, listed=400)
+    assert settle(ledger, lease).released == 400
+    hold(ledger, 501, listed=501, run="run-2")
+    assert settle(ledger, lease).held == 501
+
+
+def test_force_lets_everything_through_and_makes_the_stream_trusted(ledger, lease):
+    """`run --force` is somebody vouching."""
+    hold(ledger, 600, listed=600)
+    assert settle(ledger, lease).held == 600
+    assert settle(ledger, lease, force=True).released == 600
+    with ledger.read() as tx:
+        state = streams.get(tx, "shop", "orders")
+    assert (state.trusted, state.valve_closed) == (True, False)
+
+
+def test_one_order_that_proves_several_events_is_one_of_what_was_listed(ledger, lease):
+    """A list's half is counted in orders, a log's in events."""
+    hold(ledger, 60, listed=50, per_subject=3)  # 20 orders of 50
+    assert settle(ledger, lease, is_log=True).held == 60
+    assert settle(ledger, lease, is_log=False).released == 60
+
+
+def test_held_events_of_crashed_runs_are_counted_with_what_those_runs_listed(ledger, lease):
+    """Killed again and again, runs cannot smuggle through in portions what one of them would have been stopped with."""
+    for run in ("run-1", "run-2", "run-3"):
+        hold(ledger, 15, listed=15, run=run)
+    verdict = settle(ledger, lease)
+    assert (verdict.released, verdict.held) == (0, 45)
+    assert "45 of 45" in verdict.reason
+
+
+def test_runs_that_left_nothing_held_lend_no_listed_items(ledger, lease):
+    """Only what the runs that recorded them listed is compared with: a big quiet run does not open the valve."""
+    hold(ledger, 25, listed=30)
+    hold(ledger, 0, listed=100_000, run="quiet")
+    assert settle(ledger, lease).held == 25
+
+
+def test_other_streams_and_sources_stay_as_they_are(ledger, lease):
+    """A stream's valve is its own."""
+    hold(ledger, 5, listed=100)
+    hold(ledger, 7, listed=100, run="other", stream="customers")
+    with ledger.write() as tx:
+        foreign = add_event(tx, source="elsewhere", state=EventState.HELD, stream="orders", next_at=None)
+    assert settle(ledger, lease).released == 5
+    assert states(ledger) == {"waiting": 5, "held": 7}
+    with ledger.read() as tx:
+        assert events.get(tx, foreign).state == EventState.HELD
+
+
+def test_what_is_released_is_due_at_once(ledger, lease):
+    """Released events wait for nothing but a dispatcher."""
+    hold(ledger, 3, listed=100)
+    settle(ledger, lease)
+    with ledger.read() as tx:
+        rows = events.find(tx, source="shop")
+        assert all(row.next_at <= tx.now + timedelta(seconds=1) for row in rows)
+
+
+def test_a_lost_lease_decides_nothing(ledger, lease):
+    """L1: the runner that lost its source releases nothing and closes nothing."""
+    hold(ledger, 3, listed=100)
+    with ledger.write() as tx:
+        leases.acquire(later(tx, 60), "shop", "backfill", elsewhere())
+    with pytest.raises(LeaseLost):
+        settle(ledger, lease)
+    assert states(ledger) == {"held": 3}
+
+
+def test_it_says_where_it_is(ledger, lease, monkeypatch):
+    """Both sides of its commit can be crashed at."""
+    reached = []
+    monkeypatch.setattr(failpoints, "hook", reached.append)
+    settle(ledger, lease)
+    assert reached == ["valve.before_release", "valve.released"]
