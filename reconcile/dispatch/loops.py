@@ -12,7 +12,7 @@ from reconcile.dispatch.tally import Tally
 from reconcile.errors import LedgerError, Stopped
 from reconcile.ledger import Ledger
 
-#: Seconds running calls get when a stop was asked for.
+#: Seconds running calls get, counted from the stop: two more are left for the rest, to be gone within ten.
 GRACE = 8.0
 #: Seconds to wait for outcomes at a time while calls run.
 _WAIT = 0.5
@@ -73,7 +73,7 @@ def drain(dispatchers: Sequence[Steps], until: datetime, ledger: Ledger, clock: 
         _abandon(dispatchers)
         raise
     if stop.is_set():
-        close(dispatchers, GRACE, clock)
+        close(dispatchers, GRACE - _WAIT, clock)  # the last step may have gone on for `_WAIT` since the stop
     for dispatcher in dispatchers:
         dispatcher.before = None
         dispatcher.count_what_is_left()

@@ -6,6 +6,7 @@ import contextlib
 import json
 import signal
 import sqlite3
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -137,10 +138,10 @@ def test_a_hung_handler_does_not_keep_a_stopped_run(project):
         process = project.start("run", "--since", "1d", "--json")
         while not (project.folder / "called").exists():
             assert process.poll() is None, process.communicate()
-        began = datetime.now(UTC)
+        began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=20)
-        assert datetime.now(UTC) - began < timedelta(seconds=10)
+        assert time.monotonic() - began < 10
         assert process.returncode == json.loads(out)["exit_code"] == 143
         assert json.loads(out)["handlers"][0]["pending"] == 2
         (project.folder / "acme.py").write_text(mended)
