@@ -217,22 +217,26 @@ def _contents(arrival: Arrival) -> dict[str, Any]:
 
 def _row(tx: Tx, book: Book, arrival: Arrival) -> dict[str, Any]:
     described, subject = arrival.description, _subject(arrival)
-    return _contents(arrival) | _beginning(tx, book) | {
-        "source": book.source,
-        "id": clean(arrival.id),
-        "topic": clean(described.topic),
-        "subject_type": subject.type,
-        "subject_id": subject.id,
-        "kind": described.kind,
-        "fact": _key(arrival),
-        "position": micros(described.occurred_at or tx.now),
-        "occurred_at": described.occurred_at,
-        "recorded_at": tx.now,
-        "origin": arrival.origin,
-        "reconstructed": int(arrival.reconstructed),
-        "run_id": book.run_id,
-        "stream": book.stream,
-    }
+    return (
+        _contents(arrival)
+        | _beginning(tx, book)
+        | {
+            "source": book.source,
+            "id": clean(arrival.id),
+            "topic": clean(described.topic),
+            "subject_type": subject.type,
+            "subject_id": subject.id,
+            "kind": described.kind,
+            "fact": _key(arrival),
+            "position": micros(described.occurred_at or tx.now),
+            "occurred_at": described.occurred_at,
+            "recorded_at": tx.now,
+            "origin": arrival.origin,
+            "reconstructed": int(arrival.reconstructed),
+            "run_id": book.run_id,
+            "stream": book.stream,
+        }
+    )
 
 
 def _insert(tx: Tx, book: Book, arrivals: Sequence[Arrival], places: Sequence[int]) -> dict[int, Recorded]:

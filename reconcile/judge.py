@@ -36,7 +36,7 @@ class Scope:
     """What pages are judged by: the source, its subscribed topics, and from when on each of them counts.
 
     `floors` has every topic that a list of this stream can prove; `floor` answers for a log's topics, wildcards
-    included. Both are microseconds.
+    included. Both are microseconds. Where there is a handler, what was ignored when it came accounts for nothing.
     """
 
     source: str
@@ -46,6 +46,7 @@ class Scope:
     floor: Floor
     rebuild: Rebuild
     elsewhere: Elsewhere | None = None
+    has_handler: bool = False
 
 
 @dataclass(slots=True)
@@ -86,11 +87,12 @@ def _forget_done(findings: Findings) -> None:
 
 def _judge_log(tx: Tx, scope: Scope, asked: Questions) -> Findings:
     ids = [item.id for _, item in asked.ids]
-    lacking = [asked.ids[n] for n in events.unfinished_ids(tx, scope.source, ids)] if ids else []
+    places = events.unfinished_ids(tx, scope.source, ids, ignored_is_done=not scope.has_handler) if ids else []
+    lacking = [asked.ids[n] for n in places]
     if not lacking:
         return Findings()
     known = events.by_id(tx, scope.source, [item.id for _, item in lacking])
-    holders = {id_: _holder(held) for id_, held in known.items()}
+    holders = {id_: _holder(held) for id_, held in known.items() if _counts(scope, held)}
     return diff.of_log(lacking, holders, _elsewhere(scope, [item.id for _, item in lacking if item.id not in holders]))
 
 
@@ -104,6 +106,7 @@ def _judge_snapshots(tx: Tx, scope: Scope, asked: Questions) -> tuple[Findings, 
         [one.candidate.key for one in asked.facts],
         [_state(one) for one in asked.states],
         [(item.subject.type, item.subject.id, item.version) for item in asked.seen],
+        ignored_is_done=not scope.has_handler,
     )
     behind = [(asked.seen[n].subject, asked.seen[n].version) for n in answer.behind]
     lacking = _facts(tx, scope, asked.facts, answer) + _states(tx, scope, asked.states, answer)
@@ -122,7 +125,7 @@ def _facts(tx: Tx, scope: Scope, asked: Sequence[Asked], answer: Lacking) -> lis
     if not open_:
         return []
     holders = events.by_fact(tx, scope.source, [one.candidate.key for one in open_])
-    return [(one, _best(holders.get(one.candidate.key, ()))) for one in open_]
+    return [(one, _best(scope, holders.get(one.candidate.key, ()))) for one in open_]
 
 
 def _states(tx: Tx, scope: Scope, asked: Sequence[Asked], answer: Lacking) -> list[tuple[Asked, Holder | None]]:
@@ -130,16 +133,23 @@ def _states(tx: Tx, scope: Scope, asked: Sequence[Asked], answer: Lacking) -> li
     if not open_:
         return []
     known = events.by_version(tx, scope.source, scope.topics, [_state(one) for one in open_])
-    return [(one, _holder(known[n]) if n in known else None) for n, one in enumerate(open_)]
+    holders = {n: _holder(held) for n, held in known.items() if _counts(scope, held)}
+    return [(one, holders.get(n)) for n, one in enumerate(open_)]
+
+
+def _counts(scope: Scope, held: Held) -> bool:
+    """Recorded is not handled: what was ignored when it came is still missed by a handler that wants it now."""
+    return held.state is not EventState.IGNORED or not scope.has_handler
 
 
 def _holder(held: Held) -> Holder:
-    return Holder(held.seq, _STANDING[held.state], held.reconstructed)
+    """One that took in the real delivery of its fact was rebuilt as well, whatever bytes it has now."""
+    return Holder(held.seq, _STANDING[held.state], held.reconstructed or held.absorbed)
 
 
-def _best(holders: Sequence[Held]) -> Holder | None:
+def _best(scope: Scope, holders: Sequence[Held]) -> Holder | None:
     """The holder that speaks for a fact: one that is done, else the one nearest to it; rebuilt before live."""
-    found = [_holder(held) for held in holders]
+    found = [_holder(held) for held in holders if _counts(scope, held)]
     return max(found, key=lambda holder: (holder.standing, holder.reconstructed), default=None)
 
 

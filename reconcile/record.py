@@ -22,6 +22,9 @@ from reconcile.ledger.ledger import Tx
 from reconcile.model import Arrival, EventState, GapKind, Occurrence, Origin, Subject, Window
 from reconcile.recall import Recall
 
+#: What makes an event one that this run recorded: it goes its way because of it.
+_RECORDED = (How.NEW, How.REVIVED)
+
 
 @dataclass(slots=True)
 class Counts:
@@ -218,9 +221,9 @@ class LedgerRecorder:
         if self.book.state is EventState.HANDLED:
             arrivals = [replace(arrival, origin=Origin.BASELINE) for arrival in arrivals]
         results = inbox.record(tx, self.book, arrivals)
-        opened.counts.events += sum(1 for one in results if one.how is How.NEW)
+        opened.counts.events += sum(1 for one in results if one.how in _RECORDED)
         return [
-            self._finding(names[place], seq=one.seq, recorded=one.how is How.NEW)
+            self._finding(names[place], seq=one.seq, recorded=one.how in _RECORDED)
             for (place, _), one in zip(missing, results, strict=True)
         ]
 

@@ -128,6 +128,7 @@ def _reader(shared: Streaming, planned: StreamPlan, recorder: Recorder) -> Reade
         floor=shared.ask.floor,
         rebuild=shared.rebuild or _proves_nothing,
         elsewhere=recorded.of(shared.source),
+        has_handler=shared.source.handler is not None,
     )
     return Reader(
         ledger=shared.context.ledger,

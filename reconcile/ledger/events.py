@@ -1,8 +1,8 @@
 """Events in the ledger: what of a page it lacks, who holds a fact, and how rows come and change.
 
 Every question about a page is one statement. `cross join` is an inner join with its conditions in `where`; SQLite
-takes it as the order to go in, page first: left to itself it walks the whole source for every page. Recording happens in a write transaction after
-`subjects.lock`, so what was asked there still holds when the rows go in.
+takes it as the order to go in, page first: left to itself it walks the whole source for every page. Recording happens
+in a write transaction after `subjects.lock`, so what was asked there still holds when the rows go in.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, text, update
+from sqlalchemy import bindparam, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -23,7 +23,7 @@ from reconcile.ledger.tables import aliases, attempts
 from reconcile.ledger.tables import events as table
 from reconcile.model import DONE_STATES, EventState
 
-_DONE = ", ".join(f"'{state}'" for state in DONE_STATES)
+_DONE = ", ".join([f"'{state}'" for state in DONE_STATES if state is not EventState.IGNORED] + [":ignored"])
 #: Enough for every insert to stay under both engines' limits on bound parameters.
 _CHUNK = 500
 
@@ -79,16 +79,20 @@ def lacking(
     facts: Sequence[str],
     states: Sequence[tuple[str, str, int]],
     seen: Sequence[tuple[str, str, int]],
+    *,
+    ignored_is_done: bool = True,
 ) -> Lacking:
     """Which of a page's facts and states no finished event accounts for; one statement.
 
     `facts` are keys; `states` and `seen` are (subject type, subject id, version). A state is accounted for by
     any event of a subscribed topic that carries its version or a newer one. `seen` asks the other way round:
-    which subjects the ledger knows only in an older version than the page shows.
+    which subjects the ledger knows only in an older version than the page shows. Without `ignored_is_done` an event
+    that nobody wanted when it came accounts for nothing.
     """
     dialect = tx.dialect
     bound = {
         "source": source,
+        "ignored": _ignored(ignored_is_done),
         **_FACTS.bind(dialect, [(key,) for key in facts]),
         **_STATES.bind(dialect, states),
         **_TOPICS.bind(dialect, [(topic,) for topic in topics]),
@@ -111,9 +115,13 @@ def _ids_sql(dialect: str) -> Any:
         """)
 
 
-def unfinished_ids(tx: Tx, source: str, ids: Sequence[str]) -> list[int]:
+def _ignored(is_done: bool) -> str:  # noqa: FBT001 - a setting passed through
+    return EventState.IGNORED.value if is_done else ""
+
+
+def unfinished_ids(tx: Tx, source: str, ids: Sequence[str], *, ignored_is_done: bool = True) -> list[int]:
     """The places in `ids` of logged events that no finished event accounts for; one statement."""
-    bound = {"source": source, **_IDS.bind(tx.dialect, [(id_,) for id_ in ids])}
+    bound = {"source": source, "ignored": _ignored(ignored_is_done), **_IDS.bind(tx.dialect, [(id_,) for id_ in ids])}
     return [row[0] for row in tx.connection.execute(_ids_sql(tx.dialect), bound)]
 
 
@@ -180,9 +188,10 @@ def by_version(tx: Tx, source: str, topics: Iterable[str], states: Sequence[tupl
 
 
 def by_bytes(tx: Tx, source: str, topic: str, digest: bytes) -> Held | None:
-    """The event of `topic` with exactly these bytes, for providers whose delivery ids change."""
+    """The event of `topic` delivered with exactly these bytes, for providers whose delivery ids change."""
     query = select(table).where(table.c.source == source, table.c.topic == topic, table.c.body_hash == digest)
-    row = tx.connection.execute(query.where(table.c.reconstructed == 0).order_by(table.c.seq).limit(1)).first()
+    delivered = or_(table.c.reconstructed == 0, table.c.absorbed == 1)
+    row = tx.connection.execute(query.where(delivered).order_by(table.c.seq).limit(1)).first()
     return _held(row) if row else None
 
 

@@ -1,0 +1,147 @@
+"""What a rebuilt event may absorb, and what it may not: attacks on the one door in, on every ledger engine."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reconcile import inbox
+from reconcile.diff import rebuilt
+from reconcile.inbox import Book, How
+from reconcile.ledger import closing, events, gaps
+from reconcile.model import (
+    Arrival,
+    Candidate,
+    Description,
+    EventState,
+    GapKind,
+    Occurrence,
+    Origin,
+    Subject,
+    iso,
+    micros,
+)
+
+T0 = datetime(2024, 5, 1, 10, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+ORDER = Subject("order", "1001")
+CREATE, UPDATED, FAILED = "orders/create", "orders/updated", "payment.failed"
+TOPICS = frozenset({CREATE, UPDATED, FAILED})
+LIVE = Book("shop", EventState.WAITING, TOPICS, repeats_by_bytes=True)
+HELD = Book("shop", EventState.HELD, TOPICS, run_id="R", stream="orders")
+
+
+def live(id_, topic=CREATE, at=T0, *, kind=Occurrence.ONCE, body=b'{"id":1001}'):
+    """A delivery as it comes."""
+    occurrence = iso(at) if kind is Occurrence.STATE else ""
+    described = Description(topic, ORDER, kind, occurrence, micros(at), at)
+    return Arrival(id_, described, body, Origin.LIVE, carried=micros(at))
+
+
+def built(topic=CREATE, at=T0, *, kind=Occurrence.ONCE):
+    """An event rebuilt from a listed order."""
+    occurrence = iso(at) if kind is Occurrence.STATE else ""
+    return rebuilt("shop", Candidate(topic, ORDER, kind, at, micros(at), lambda: b"{}", occurrence))
+
+
+def enter(ledger, book, *arrivals):
+    with ledger.write() as tx:
+        return inbox.record(tx, book, arrivals)
+
+
+def put(ledger, seq, **values):
+    with ledger.write() as tx:
+        events.change(tx, seq, **values)
+
+
+def row(ledger, seq):
+    with ledger.read() as tx:
+        return events.get(tx, seq)
+
+
+def test_the_repeat_of_an_absorbed_delivery_is_a_repeat_under_another_id_too(ledger):
+    """H1, H2: what was absorbed is known by its bytes where ids change, so its retry runs no handler."""
+    (found,) = enter(ledger, HELD, built())
+    put(ledger, found.seq, state=EventState.HANDLED)
+    (first,) = enter(ledger, LIVE, live("wh-1", body=b"real"))
+    (retried,) = enter(ledger, LIVE, live("wh-2", body=b"real"))
+    assert (first.how, retried.how, retried.seq) == (How.ABSORBED, How.DUPLICATE, found.seq)
+
+
+@pytest.mark.parametrize("state", [EventState.WAITING, EventState.HELD, EventState.DEAD])
+def test_the_repeat_of_a_delivery_that_replaced_a_rebuilt_event_is_a_repeat(ledger, state):
+    """H1: the same for one whose bytes took the rebuilt event's place."""
+    (found,) = enter(ledger, HELD, built())
+    put(ledger, found.seq, state=state, next_at=T0)
+    (first,) = enter(ledger, LIVE, live("wh-1", body=b"real"))
+    (retried,) = enter(ledger, LIVE, live("wh-2", body=b"real"))
+    assert (first.how, retried.how, retried.seq) == (How.REPLACED, How.DUPLICATE, found.seq)
+
+
+@pytest.mark.parametrize("state", [EventState.WAITING, EventState.HANDLED, EventState.DEAD])
+def test_what_happened_after_the_listing_is_never_absorbed_by_what_was_rebuilt_of_it(ledger, state):
+    """H2: a fact that happens again and again: a failure of tomorrow is not the failure a list showed today."""
+    (found,) = enter(ledger, HELD, built(FAILED, T0, kind=Occurrence.REPEATED))
+    put(ledger, found.seq, state=state, next_at=T0)
+    tomorrow = row(ledger, found.seq).recorded_at + timedelta(days=1)
+    (again,) = enter(ledger, LIVE, live("evt_2", FAILED, tomorrow, kind=Occurrence.REPEATED))
+    assert again.how is How.NEW
+
+
+def test_the_real_delivery_brings_its_own_time(ledger):
+    """H9: a list may not show when a fact happened; what was delivered does, and the handler is told that."""
+    (found,) = enter(ledger, HELD, built(FAILED, T0, kind=Occurrence.REPEATED))
+    (real,) = enter(ledger, LIVE, live("evt_1", FAILED, T0 + HOUR, kind=Occurrence.REPEATED))
+    now = row(ledger, found.seq)
+    assert real.how is How.REPLACED
+    assert (now.occurred_at, now.position) == (T0 + HOUR, micros(T0 + HOUR))
+
+
+def test_a_delivery_nobody_wanted_then_is_taken_once_somebody_does(ledger):
+    """H7: ignored is not handled: its topic was subscribed to since, and the provider sends or lists it again."""
+    ignoring = Book("shop", EventState.IGNORED, repeats_by_bytes=True)
+    (ignored,) = enter(ledger, ignoring, live("wh-1"))
+    (again,) = enter(ledger, LIVE, live("wh-1"))
+    assert (again.how, again.seq) == (How.REVIVED, ignored.seq)
+    assert row(ledger, ignored.seq).state == EventState.WAITING
+
+
+def test_a_fact_nobody_wanted_then_is_held_once_a_list_shows_it(ledger):
+    """H7: the same for a fact that a list proves: the delivery that was ignored has its bytes."""
+    (ignored,) = enter(ledger, Book("shop", EventState.IGNORED), live("wh-1", body=b"real"))
+    (found,) = enter(ledger, HELD, built())
+    now = row(ledger, ignored.seq)
+    assert (found.how, found.seq) == (How.REVIVED, ignored.seq)
+    assert (now.state, now.stream, now.run_id, now.body) == (EventState.HELD, "orders", "R", b"real")
+
+
+def a_gap(ledger, kind, key, topic):
+    with ledger.write() as tx:
+        gaps.open_(tx, "shop", kind, key, reason="r", subject=ORDER, topic=topic)
+
+
+def left(ledger):
+    with ledger.write() as tx:
+        closing.close_arrived(tx, "shop")
+        return gaps.find(tx, source="shop")
+
+
+@pytest.mark.parametrize("kind", [GapKind.STALE, GapKind.MISSING])
+def test_a_missed_state_is_made_good_by_it_or_a_newer_one_only(ledger, kind):
+    """C1: a late delivery of an older state leaves the gap open; a newer one closes it."""
+    a_gap(ledger, kind, f"{UPDATED}:1001:{iso(T0)}", UPDATED)
+    enter(ledger, LIVE, live("wh-1", UPDATED, T0 - HOUR, kind=Occurrence.STATE, body=b"1"))
+    assert len(left(ledger)) == 1
+    enter(ledger, LIVE, live("wh-2", UPDATED, T0 + HOUR, kind=Occurrence.STATE, body=b"2"))
+    assert left(ledger) == []
+
+
+def test_a_repeatable_fact_of_tomorrow_does_not_close_the_gap_of_today(ledger):
+    """C1: what cannot be told apart by its fact is told apart by when it happened."""
+    a_gap(ledger, GapKind.NOT_REBUILDABLE, f"{FAILED}:1001", FAILED)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    enter(ledger, LIVE, live("evt_1", FAILED, tomorrow, kind=Occurrence.REPEATED, body=b"1"))
+    assert len(left(ledger)) == 1
+    enter(ledger, LIVE, live("evt_2", FAILED, T0, kind=Occurrence.REPEATED, body=b"2"))
+    assert left(ledger) == []
