@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reconcile.clock import SystemClock
-from reconcile.config import SourceConfig, load
-from reconcile.connector import Connector, connector_class
+from reconcile.config import load
+from reconcile.connector import connector_class
 from reconcile.errors import LedgerError
 from reconcile.ledger import Ledger
-from reconcile.receiver import Answer, Receiver, SourceOf
+from reconcile.receiver import Answer, Receiver
 
 CONFIG_VARIABLE = "RECONCILE_CONFIG"
 DEFAULT_CONFIG = "schedules.yaml"
@@ -31,14 +31,7 @@ def receiver() -> Receiver:
         name: (source, connector_class(source.connector)(source.settings)) for name, source in config.sources.items()
     }
     clock = SystemClock()
-    return Receiver(Ledger.open(config.ledger.get_secret_value(), clock), _finder(sources), clock)
-
-
-def _finder(sources: Mapping[str, tuple[SourceConfig, Connector]]) -> SourceOf:
-    def find(name: str) -> tuple[SourceConfig, Connector] | None:
-        return sources.get(name)
-
-    return find
+    return Receiver(Ledger.open(config.ledger.get_secret_value(), clock), sources.get, clock)
 
 
 class _OfProcess:

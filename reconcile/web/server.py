@@ -60,7 +60,7 @@ def _receiver(
         if name in dispatchers:
             dispatchers[name].notify()
 
-    return Receiver(context.ledger, lambda name: connectors.get(name), context.clock, stored)
+    return Receiver(context.ledger, connectors.get, context.clock, stored)
 
 
 def _dispatcher(context: Context, source: SourceConfig) -> Dispatcher:

@@ -154,8 +154,7 @@ class _Live:
     def __init__(self, ledger: Ledger, config: Config, clock: Clock) -> None:
         sources = {name: (one, connector_class(one.connector)(one.settings)) for name, one in config.sources.items()}
         self._ledger = ledger
-        # A lambda, because the overloads of `dict.get` are no `SourceOf`.
-        self._receiver = Receiver(ledger, lambda name: sources.get(name), clock)  # noqa: PLW0108 - see above
+        self._receiver = Receiver(ledger, sources.get, clock)
         self._dispatchers = [_dispatcher(ledger, source, clock) for source, _ in sources.values()]
         self._stored = 0
 
