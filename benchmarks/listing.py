@@ -108,7 +108,7 @@ def stripe_sdk(base: str, items: int) -> int:
 
 def main() -> None:
     items = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    print(f"Listing {items} items of 2.1 KB, CPU of this process, best of {ROUNDS} rounds in turns ({measure.machine()})")
+    print(f"{items} items of 2.1 KB: CPU of this process, best of {ROUNDS} rounds in turns ({measure.machine()})")
     with provider(items) as base:
         runs = [
             lambda: bare_shopify(base),

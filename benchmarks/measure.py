@@ -27,7 +27,9 @@ def best(run: Callable[[], int], rounds: int, clock: Callable[[], float] = cpu_s
     return min(found)
 
 
-def alternating(runs: Sequence[Callable[[], int]], rounds: int, clock: Callable[[], float] = cpu_seconds) -> list[float]:
+def alternating(
+    runs: Sequence[Callable[[], int]], rounds: int, clock: Callable[[], float] = cpu_seconds
+) -> list[float]:
     """`best` of each, their rounds taken in turns, so that a noisy minute disturbs all of them alike."""
     found = [float("inf")] * len(runs)
     for _ in range(rounds):

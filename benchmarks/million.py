@@ -39,7 +39,7 @@ sources:
 """
 
 
-def child(base: str, items: int, folder: Path) -> None:
+def child(items: int, folder: Path) -> None:
     """One run, and what it took, as a line of JSON."""
     config = load(folder / "schedules.yaml", os.environ)
     ledger = full(folder, items)
@@ -66,7 +66,7 @@ def run(items: int) -> dict[str, float]:
         (Path(folder) / "schedules.yaml").write_text(CONFIG.format(items=items, base=base))
         (Path(folder) / "handlers.py").write_text("def save(event):\n    pass\n")
         done = subprocess.run(
-            [sys.executable, __file__, "--child", base, str(items), folder], check=True, capture_output=True, text=True
+            [sys.executable, __file__, "--child", str(items), folder], check=True, capture_output=True, text=True
         )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     print(
@@ -88,6 +88,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
-        child(sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]))
+        child(int(sys.argv[2]), Path(sys.argv[3]))
     else:
         main()

@@ -126,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Say nothing."""
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+    def do_GET(self) -> None:
         url = urlsplit(self.path)
         asked = {key: values[0] for key, values in parse_qs(url.query).items()}
         if url.path.endswith("access_scopes.json"):
@@ -152,7 +152,7 @@ class Handler(BaseHTTPRequestHandler):
     def _seconds(self, text: str | None, default: int) -> int:
         if text is None:
             return default
-        return int((datetime.fromisoformat(text.replace("Z", "+00:00")) - START).total_seconds())
+        return int((datetime.fromisoformat(text) - START).total_seconds())
 
     def _charges(self, asked: dict[str, str]) -> tuple[bytes, str]:
         newest = int(asked["starting_after"].removeprefix("ch_")) - 1 if "starting_after" in asked else self.items - 1

@@ -13,6 +13,8 @@
         │   ├── NotFound       404 or 410: the thing is not there
         │   └── BadAnswer      200, but not what was asked for: never "nothing missing"
         └── CredentialsRefused 401 or 403: the operator mends the credentials
+
+A command that meets several of them exits with the one that `reconcile.report.exit_code` ranks first.
 """
 
 from __future__ import annotations

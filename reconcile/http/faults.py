@@ -16,7 +16,7 @@ class NotDone(Retriable):
     """A passing fault after which the provider surely did nothing: no connection, or a rate limit."""
 
 
-class BodyFault(Exception):  # noqa: N818 # named, as in `errors`, by what happened
+class BodyFault(Exception):
     """A body that cannot be used; raised while it streams."""
 
 

@@ -43,7 +43,7 @@ _POSTGRESQL = {
 }
 
 
-class OutcomeUnknown(LedgerError):  # noqa: N818 - a state of affairs, not a mistake
+class OutcomeUnknown(LedgerError):
     """The connection broke while a commit was answered: it holds entirely or not at all, and we cannot say which."""
 
 

@@ -14,7 +14,7 @@ from sqlmodel import Session
 from reconcile.errors import ReconcileError
 
 
-class SessionMisused(ReconcileError):  # noqa: N818 - named, as in `errors`, by what happened
+class SessionMisused(ReconcileError):
     """A handler tried to end the transaction that also carries its event's mark."""
 
 

@@ -24,7 +24,9 @@ class Base(SQLModel):
 
 
 def _text(*, default: str = "", primary_key: bool = False) -> Any:
-    return Field(default=default, sa_column=Column(Text, nullable=False, primary_key=primary_key, server_default=default))
+    return Field(
+        default=default, sa_column=Column(Text, nullable=False, primary_key=primary_key, server_default=default)
+    )
 
 
 def _instant(*, nullable: bool = True, primary_key: bool = False) -> Any:
@@ -118,7 +120,14 @@ class EventRow(Base, table=True):
             sqlite_where=text("state in ('held','waiting','claimed','dead')"),
             postgresql_where=text("state in ('held','waiting','claimed','dead')"),
         ),
-        Index("ix_reconcile_event_run", "run_id", "source", "stream", sqlite_where=text("run_id <> ''"), postgresql_where=text("run_id <> ''")),
+        Index(
+            "ix_reconcile_event_run",
+            "run_id",
+            "source",
+            "stream",
+            sqlite_where=text("run_id <> ''"),
+            postgresql_where=text("run_id <> ''"),
+        ),
     )
 
 

@@ -15,7 +15,7 @@ Key = BigInteger().with_variant(Integer, "sqlite")
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware UTC datetime kept as microseconds since 1970, so that both engines compare, index and return it alike."""
+    """An aware UTC datetime kept as microseconds since 1970: both engines compare, index and return it alike."""
 
     impl = BigInteger
     cache_ok = True
@@ -24,6 +24,6 @@ class Instant(TypeDecorator[datetime]):
         """Aware datetime to microseconds; a naive one raises `TypeError`."""
         return None if value is None else micros(value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - its signature
         """Microseconds to an aware UTC datetime."""
         return None if value is None else instant(value)

@@ -35,7 +35,7 @@ class Seen:
     status: int
 
 
-class Refusal(Exception):  # noqa: N818 - an answer on its way out, not an error of ours
+class Refusal(Exception):
     """Ends the handling of a request with this answer."""
 
     def __init__(self, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:

@@ -24,11 +24,11 @@ PATIENCE = 4.0
 _PATH = re.compile(r"/webhooks/([a-z0-9][a-z0-9-]*)/?")
 
 
-class _TooLarge(Exception):  # noqa: N818 - a signal within this module
+class _TooLarge(Exception):
     """The body passed the cap while it came."""
 
 
-class _Gone(Exception):  # noqa: N818 - a signal within this module
+class _Gone(Exception):
     """The client left before its body was whole."""
 
 

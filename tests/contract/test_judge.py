@@ -22,9 +22,7 @@ def its_state(item: Snapshot, _topics: frozenset[str]) -> list[Candidate]:
 
 def test_a_page_whose_every_item_carries_its_version_is_asked_about(ledger):
     """Items that need no question about older versions still need the one about their facts (C1)."""
-    scope = Scope(
-        "shop", ORDERS, frozenset({UPDATED}), {UPDATED: micros(NOON)}, {UPDATED: micros(NOON)}.get, its_state
-    )
+    scope = Scope("shop", ORDERS, frozenset({UPDATED}), {UPDATED: micros(NOON)}, {UPDATED: micros(NOON)}.get, its_state)
     with ledger.read() as tx:
         judgement = judge(tx, scope, [snapshot(1), snapshot(2)], Window(NOON, minutes(5)), set())
     assert [place for place, _ in judgement.findings.missing] == [0, 1]

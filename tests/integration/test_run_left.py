@@ -13,7 +13,6 @@ from reconcile.ledger import events, gaps, targets
 from reconcile.model import EventState, GapKind
 from reconcile.sandbox.shopify import FakeShopify
 
-
 SETTLE = timedelta(minutes=2)
 
 

@@ -95,5 +95,8 @@ class Machines:
         def started_here(pid: int) -> str:
             return started(os.getpid() if pid >= FIRST_PID else pid)
 
-        with mock.patch.object(process, "_exists", exists_here), mock.patch.object(process, "process_started", started_here):
+        with (
+            mock.patch.object(process, "_exists", exists_here),
+            mock.patch.object(process, "process_started", started_here),
+        ):
             yield

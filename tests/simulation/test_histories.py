@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 from simulation.history import play
@@ -36,5 +37,5 @@ def test_one_seed_is_played_again_with_its_trace(capsys):
     seed = int(CHOSEN or 0)
     story = play(seed)
     with capsys.disabled():
-        print("\n".join(story.trace) if CHOSEN else "", end="")
+        sys.stdout.write("\n".join(story.trace) if CHOSEN else "")
     assert play(seed).trace == story.trace

@@ -94,7 +94,8 @@ class Trouble:
         try:
             world.say(f"meanwhile, at {place}:")
             for _ in range(dice.choice((1, 1, 2))):
-                dice.choice((self._happen, self._happen, world.pump, self._step, self._step, lambda: self._rival(place)))()
+                happen, step = self._happen, self._step
+                dice.choice((happen, happen, world.pump, step, step, lambda: self._rival(place)))()
         finally:
             self._busy = False
 
@@ -115,11 +116,11 @@ FAULTS: dict[str, Callable[[], Fault]] = {
     "rate limited": lambda: wire_faults.rate_limited("3"),
     "error 500": lambda: wire_faults.answers(500, b"oops"),
     "error 400": lambda: wire_faults.answers(400, b"{}"),
-    "html": lambda: wire_faults.html(),
-    "reset": lambda: wire_faults.reset(),
-    "answer lost": lambda: wire_faults.answer_lost(),
-    "missing key": lambda: page_faults.missing_key(),
-    "wrong shape": lambda: page_faults.wrong_shape(),
+    "html": wire_faults.html,
+    "reset": wire_faults.reset,
+    "answer lost": wire_faults.answer_lost,
+    "missing key": page_faults.missing_key,
+    "wrong shape": page_faults.wrong_shape,
     "own url next": lambda: page_faults.next_link(lambda request: str(request.url)),
     "foreign next": lambda: page_faults.next_link("https://evil.example/orders.json"),
 }

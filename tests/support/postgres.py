@@ -36,7 +36,7 @@ _SETTINGS = {
 _ROOM = 2_000_000_000  # bytes
 
 
-class NoPostgres(Exception):  # noqa: N818 - a state of affairs
+class NoPostgres(Exception):
     """There is no PostgreSQL to test with; says what to install."""
 
 
