@@ -190,7 +190,7 @@ class Connector(Protocol):
 
 @runtime_checkable
 class ListsItems(Protocol):
-    """Pages of a stream in a window, and one item by id."""
+    """Pages of a stream in a window."""
 
     def pages(
         self,
@@ -206,6 +206,11 @@ class ListsItems(Protocol):
         For a log, pages come oldest first, and the items of a page oldest first.
         """
         ...
+
+
+@runtime_checkable
+class ReadsItems(Protocol):
+    """One resource by id. A list by last change needs it for the recall check, a log does not."""
 
     def read(self, client: ProviderClient, stream: StreamRef, subject_id: str) -> Snapshot | None:
         """One resource as it is now, None if the provider says it is gone (404, 410)."""

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from reconcile import failpoints
 from reconcile.clock import Stop
-from reconcile.connector import FilterBy, ListsItems, Page, StreamFacts, StreamRef
+from reconcile.connector import FilterBy, ListsItems, Page, ReadsItems, StreamFacts, StreamRef
 from reconcile.errors import BadAnswer, LedgerError
 from reconcile.http import ProviderClient
 from reconcile.judge import Scope, judge
@@ -43,7 +43,7 @@ class Reader:
     threads: int
 
 
-class _TooDense(Exception):  # noqa: N818 - a signal between two functions here, never an error of ours
+class _TooDense(Exception):
     """The window has far more pages than planned and can be cut."""
 
 
@@ -140,7 +140,7 @@ def _still_remembered(reader: Reader, opened: OpenWindow) -> None:
 
 def _recall(reader: Reader, opened: OpenWindow) -> Recall:
     """Only a list by last change can be held against what we know: other filters do not look at versions."""
-    if reader.facts.filter_by is not FilterBy.UPDATED:
+    if reader.facts.filter_by is not FilterBy.UPDATED or not isinstance(reader.connector, ReadsItems):
         return Recall()
     listed = {id_ for id_, _ in opened.seen}
     lacking = absent(reader.ledger, reader.scope.source, reader.facts.resource, opened.window, listed)

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from reconcile.clock import Stop
-from reconcile.connector import ListsItems, StreamRef
+from reconcile.connector import ReadsItems, StreamRef
 from reconcile.http import ProviderClient
 from reconcile.ledger import Ledger, subjects
 from reconcile.model import Subject, Window, micros
@@ -49,7 +49,7 @@ def absent(
 
 
 def recall(
-    connector: ListsItems,
+    connector: ReadsItems,
     client: ProviderClient,
     stream: StreamRef,
     resource: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from reconcile.connector import Connector, FilterBy, ListsItems, Rebuilds, StreamKind, connector_class
+from reconcile.connector import Connector, FilterBy, ListsItems, ReadsItems, Rebuilds, StreamKind, connector_class
 from reconcile.model import Occurrence
 from reconcile.testing.worlds import Bench, has
 
@@ -20,6 +20,8 @@ class FactsContract(Bench):
         assert connector.origin().startswith("https://")
         assert connector.accounts()
         assert has(connector, ListsItems) or not has(connector, Rebuilds)
+        by_change = any(stream.filter_by is FilterBy.UPDATED for stream in connector.facts.streams)
+        assert has(connector, ReadsItems) or not by_change
 
     def test_facts_name_their_source(self) -> None:
         """Somebody can look up what is claimed."""
