@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,10 +20,23 @@ from reconcile.web.asgi import receiver_app
 
 #: How often a dispatcher looks for retries and for what a crashed runner left, in seconds.
 POLL = 1.0
+#: Seconds that answers on their way get when a stop was asked for; a sender that never finishes gets no more.
+GRACE = 5
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that leaves the signals to us: one stop for the server and its dispatchers."""
+    """Uvicorn that leaves the signals to us: one stop for the server and its dispatchers. `listening` is called as
+    soon as connections are accepted.
+    """
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        self._listening()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -85,16 +99,21 @@ def _see_topics(context: Context) -> None:
 
 def _listen(context: Context, receiver: Receiver, host: str, port: int, ready: Callable[[str], None] | None) -> None:
     config = uvicorn.Config(
-        receiver_app(receiver), host=host, port=port, log_level="warning", access_log=False, server_header=False
+        receiver_app(receiver),
+        host=host,
+        port=port,
+        log_config=None,  # its warnings go where ours go, in the format asked for
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
     )
-    server = _Server(config)
     try:
         sockets = [config.bind_socket()]
     except SystemExit:
         raise ConfigError(f"cannot listen on {host}:{port}; is the port taken? choose another with --port") from None
     bound = sockets[0].getsockname()
-    if ready is not None:
-        ready(f"http://{bound[0]}:{bound[1]}/webhooks/")
+    server = _Server(config, lambda: ready(f"http://{bound[0]}:{bound[1]}/webhooks/") if ready else None)
     watcher = threading.Thread(target=_watch, args=(context, server), name="watch for stop", daemon=True)
     watcher.start()
     server.run(sockets=sockets)
