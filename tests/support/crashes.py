@@ -36,7 +36,7 @@ from reconcile.targets.inprocess import InProcessTarget
 from reconcile.targets.loading import load_handler
 from support.cli import EXECUTABLE
 
-PAGE = "2"  # entries of a page: a provider may show fewer than asked for
+PAGE = "1"  # entries of a page: a provider may show fewer than asked for
 CONFIG = """\
 ledger: ${LEDGER}
 sources:
@@ -152,16 +152,17 @@ class World:
 
 @contextmanager
 def a_world(folder: Path) -> Iterator[World]:
-    """Four orders, one changed and one cancelled, and four payments; served on loopback."""
+    """Three orders, one of them changed, and two payments: little, but two windows and several pages."""
     now = datetime.now(UTC).replace(microsecond=0)
     clock = SettableClock(now - timedelta(hours=36))
     shop = FakeShopify(clock=clock, throttle=False)
     stripe = FakeStripe(clock=clock, throttle=False)
     orders = []
-    for _ in range(4):
+    for hours in (1, 33, 1):
         orders.append(shop.create_order())
-        stripe.succeed(stripe.create_payment_intent())
-        clock.advance(7.2 * 3600)
+        clock.advance(hours * 3600)
+        if len(orders) < 3:
+            stripe.succeed(stripe.create_payment_intent())
     shop.update_order(orders[1], note="changed")
     clock.set(now)
     wanted = [f"shop orders/create {order}" for order in orders] + [f"shop orders/updated {orders[1]}"]
