@@ -69,7 +69,6 @@ class EventState(StrEnum):
     IGNORED = "ignored"  # of a topic nobody subscribed to, or of a source without a handler
 
 
-OPEN_STATES = (EventState.HELD, EventState.WAITING, EventState.CLAIMED)
 DONE_STATES = (EventState.HANDLED, EventState.SUPERSEDED, EventState.IGNORED)
 
 

@@ -5,7 +5,7 @@ Lists of windows are sorted and disjoint wherever a function returns one; any or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from reconcile.model import EPOCH, Window
@@ -65,13 +65,3 @@ def halves(window: Window, step: timedelta) -> tuple[Window, Window] | None:
     if not window.start < middle < window.end:
         return None
     return Window(window.start, middle), Window(middle, window.end)
-
-
-def newest_first(windows: Iterable[Window], length: timedelta) -> Iterator[Window]:
-    """Tile `windows` from their newest end in pieces of at most `length`."""
-    for window in reversed(merge(windows)):
-        end = window.end
-        while end > window.start:
-            start = max(window.start, end - length)
-            yield Window(start, end)
-            end = start

@@ -23,6 +23,7 @@ from reconcile.ledger.ledger import Tx
 from reconcile.ledger.marks import Call
 from reconcile.ledger.process import Holder, process_started
 from reconcile.ledger.queue import NOBODY, Hands, Subject, Waiting
+from reconcile.ledger.tables import OPEN_EVENTS
 from reconcile.ledger.tables import events as table
 from reconcile.model import EventState, Occurrence, instant, micros
 
@@ -33,9 +34,6 @@ RENEW_EVERY = timedelta(seconds=10)
 LOOK_AGAIN = timedelta(seconds=1)
 #: A failing event holds its subject for this many attempts; then later ones pass it.
 RETRY_HOLDS = 3
-
-#: Word for word the condition of the partial index, or SQLite does not use it.
-_OPEN = "state in ('held','waiting','claimed','dead')"
 
 #: PostgreSQL's serialization failure, deadlock and lock timeout (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _PASSING = ("40001", "40P01", "55P03")
@@ -236,7 +234,7 @@ def sweep(tx: Tx, source: str, retry: Sequence[timedelta], gone: Callable[[str],
     event alone can have been at fault: its owner held no other, or it was abandoned before and so claimed alone.
     """
     lock(tx, source)
-    query = select(*marks.COLUMNS).where(table.c.source == source, text(_OPEN))
+    query = select(*marks.COLUMNS).where(table.c.source == source, text(OPEN_EVENTS))
     query = query.where(table.c.state == EventState.CLAIMED)
     claimed = list(tx.connection.execute(query.order_by(table.c.seq).with_for_update(skip_locked=True)))
     dead_owners = {owner for owner in {row.claim_owner for row in claimed} if gone(owner)}
@@ -255,7 +253,7 @@ def sweep(tx: Tx, source: str, retry: Sequence[timedelta], gone: Callable[[str],
 
 def _holding_one(tx: Tx, owners: Iterable[str]) -> set[str]:
     """Those owners whose process had exactly one event in hand, over all sources."""
-    query = select(table.c.claim_owner, func.count()).where(text(_OPEN), table.c.state == EventState.CLAIMED)
+    query = select(table.c.claim_owner, func.count()).where(text(OPEN_EVENTS), table.c.state == EventState.CLAIMED)
     query = query.where(table.c.claim_owner.in_(list(owners))).group_by(table.c.claim_owner)
     return {owner for owner, number in tx.connection.execute(query) if number == 1}
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import bindparam, func, or_, select, text, update
 
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.rowset import Rowset
-from reconcile.ledger.tables import aliases, attempts
+from reconcile.ledger.rowset import Rowset, chunks
+from reconcile.ledger.sql import insert
+from reconcile.ledger.tables import OPEN_EVENTS, aliases
 from reconcile.ledger.tables import events as table
 from reconcile.model import DONE_STATES, EventState
 
@@ -197,20 +195,18 @@ def by_bytes(tx: Tx, source: str, topic: str, digest: bytes) -> Held | None:
 
 def add(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Insert event rows; `{id: seq}` of those that were new (an id the source has already is left alone)."""
-    make = sqlite_insert if tx.dialect == "sqlite" else postgresql_insert
-    statement = make(table).on_conflict_do_nothing(index_elements=["source", "id"])
+    statement = insert(tx.dialect, table).on_conflict_do_nothing(index_elements=["source", "id"])
     added: dict[str, int] = {}
-    for start in range(0, len(rows), _CHUNK):
-        result = tx.connection.execute(statement.returning(table.c.id, table.c.seq), list(rows[start : start + _CHUNK]))
+    for some in chunks(rows, _CHUNK):
+        result = tx.connection.execute(statement.returning(table.c.id, table.c.seq), list(some))
         added.update({row.id: row.seq for row in result})
     return added
 
 
 def alias(tx: Tx, source: str, id_: str, seq: int) -> None:
     """Know event `seq` by `id_` as well; an alias that exists stays as it is."""
-    make = sqlite_insert if tx.dialect == "sqlite" else postgresql_insert
     row = {"source": source, "id": id_, "seq": seq, "seen_at": tx.now}
-    tx.connection.execute(make(aliases).values(row).on_conflict_do_nothing())
+    tx.connection.execute(insert(tx.dialect, aliases).values(row).on_conflict_do_nothing())
 
 
 def change(tx: Tx, seq: int, **values: Any) -> None:
@@ -228,62 +224,10 @@ def get(tx: Tx, seq: int) -> Any | None:
     return tx.connection.execute(select(table).where(table.c.seq == seq)).first()
 
 
-def find(
-    tx: Tx,
-    *,
-    source: str | None = None,
-    state: str | None = None,
-    topic: str | None = None,
-    subject: tuple[str, str] | None = None,
-    limit: int = 100,
-) -> list[Any]:
-    """Event rows, newest first, without their bodies being decoded."""
-    query = select(table).order_by(table.c.seq.desc()).limit(limit)
-    wanted = {"source": source, "state": state, "topic": topic}
-    for column, value in wanted.items():
-        if value is not None:
-            query = query.where(table.c[column] == value)
-    if subject is not None:
-        query = query.where(table.c.subject_type == subject[0], table.c.subject_id == subject[1])
-    return list(tx.connection.execute(query))
-
-
-def attempts_of(tx: Tx, seq: int) -> list[Any]:
-    """Every recorded call of an event's target, in order."""
-    query = select(attempts).where(attempts.c.seq == seq).order_by(attempts.c.id)
-    return list(tx.connection.execute(query))
-
-
-def aliases_of(tx: Tx, seq: int) -> list[Any]:
-    """The other ids an event is known by."""
-    return list(tx.connection.execute(select(aliases).where(aliases.c.seq == seq).order_by(aliases.c.seen_at)))
-
-
-def add_attempt(
-    tx: Tx, *, seq: int, number: int, started_at: datetime, finished_at: datetime, outcome: str, error: str = ""
-) -> None:
-    """Record one call of a target."""
-    tx.connection.execute(
-        insert(attempts).values(
-            seq=seq, number=number, started_at=started_at, finished_at=finished_at, outcome=outcome, error=error
-        )
-    )
-
-
-def counts(tx: Tx, source: str, *, run_id: str | None = None) -> dict[EventState, int]:
-    """How many events of a source are in each state; of those `run_id` recorded, if given."""
-    query = select(table.c.state, func.count()).where(table.c.source == source).group_by(table.c.state)
-    if run_id is not None:
-        query = query.where(table.c.run_id == run_id)
-    return {EventState(state): number for state, number in tx.connection.execute(query)}
-
-
 def open_counts(tx: Tx, source: str) -> dict[EventState, int]:
     """How many events of a source are held, waiting, claimed or dead; reads the small partial index only."""
     query = (
-        select(table.c.state, func.count())
-        .where(table.c.source == source, text("state in ('held','waiting','claimed','dead')"))
-        .group_by(table.c.state)
+        select(table.c.state, func.count()).where(table.c.source == source, text(OPEN_EVENTS)).group_by(table.c.state)
     )
     return {EventState(state): number for state, number in tx.connection.execute(query)}
 
@@ -301,7 +245,7 @@ def held_of(tx: Tx, source: str, stream: str) -> Behind:
     """What `stream` holds behind the valve, whichever run recorded it."""
     held = (
         table.c.source == source,
-        text("state in ('held','waiting','claimed','dead')"),
+        text(OPEN_EVENTS),
         table.c.state == EventState.HELD,
         table.c.stream == stream,
     )
@@ -315,13 +259,8 @@ def held_of(tx: Tx, source: str, stream: str) -> Behind:
 
 def held_streams(tx: Tx, source: str) -> list[str]:
     """The streams of a source that hold events behind the valve."""
-    query = (
-        select(table.c.stream)
-        .where(table.c.source == source, text("state in ('held','waiting','claimed','dead')"))
-        .where(table.c.state == EventState.HELD)
-        .distinct()
-    )
-    return [row[0] for row in tx.connection.execute(query)]
+    of_source = select(table.c.stream).where(table.c.source == source, text(OPEN_EVENTS))
+    return [row[0] for row in tx.connection.execute(of_source.where(table.c.state == EventState.HELD).distinct())]
 
 
 def release(tx: Tx, source: str, stream: str | None = None, *, to: EventState = EventState.WAITING) -> int:
@@ -329,7 +268,7 @@ def release(tx: Tx, source: str, stream: str | None = None, *, to: EventState = 
     values: dict[str, Any] = {"state": to, "next_at": tx.now}
     if to is EventState.HANDLED:
         values |= {"handled_at": tx.now}
-    query = update(table).where(table.c.source == source, text("state in ('held','waiting','claimed','dead')"))
+    query = update(table).where(table.c.source == source, text(OPEN_EVENTS))
     query = query.where(table.c.state == EventState.HELD)
     if stream is not None:
         query = query.where(table.c.stream == stream)

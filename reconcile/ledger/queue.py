@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 
 from reconcile.ledger.ledger import Tx
+from reconcile.ledger.tables import OPEN_EVENTS
 
 Subject = tuple[str, str]
 #: Of an event whose subject is unknown: it waits for nobody.
@@ -78,9 +79,8 @@ def in_time(queue: Iterable[Waiting], until: int, holds: int) -> Iterator[Waitin
             yield event
 
 
-#: SQLite uses the partial index only where it reads its condition word for word; PostgreSQL draws the conclusion
-#: itself, and would take the list for a reason to sort.
-_OPEN = {"sqlite": "and state in ('held','waiting','claimed','dead')", "postgresql": ""}
+#: For SQLite alone: PostgreSQL draws the conclusion itself, and would take the list for a reason to sort.
+_OPEN = {"sqlite": f"and {OPEN_EVENTS}", "postgresql": ""}
 
 
 def waiting_sql(dialect: str) -> str:

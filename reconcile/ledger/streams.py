@@ -86,11 +86,6 @@ def save(
     tx.connection.execute(statement)
 
 
-def set_valve(tx: Tx, source: str, stream: str, *, closed: bool, trusted: bool) -> None:
-    """Remember what the valve decided, and whether its ratio rule still applies."""
-    save(tx, source, stream, valve_closed=closed, trusted=trusted)
-
-
 def add_counts(
     tx: Tx,
     run_id: str,

@@ -17,6 +17,10 @@ from reconcile.ledger.types import Instant, Key
 metadata_of_ledger = MetaData()
 
 
+#: The rows of the partial index. A query must say it word for word, or SQLite does not use the index.
+OPEN_EVENTS = "state in ('held','waiting','claimed','dead')"
+
+
 class Base(SQLModel):
     """Parent of every table; gives them the ledger's own metadata."""
 
@@ -117,8 +121,8 @@ class EventRow(Base, table=True):
             "source",
             "state",
             "position",
-            sqlite_where=text("state in ('held','waiting','claimed','dead')"),
-            postgresql_where=text("state in ('held','waiting','claimed','dead')"),
+            sqlite_where=text(OPEN_EVENTS),
+            postgresql_where=text(OPEN_EVENTS),
         ),
         Index(
             "ix_reconcile_event_run",

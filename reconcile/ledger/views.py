@@ -9,11 +9,9 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, func, or_, select, text
 
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.tables import aliases, attempts, coverage, gaps, subjects
+from reconcile.ledger.tables import OPEN_EVENTS, aliases, attempts, coverage, gaps, subjects
 from reconcile.ledger.tables import events as table
 from reconcile.model import Subject
-
-_OPEN = text("state in ('held','waiting','claimed','dead')")  # as the partial index says it
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ def _where(query: Select[Any], wanted: EventFilter) -> Select[Any]:
         query = query.where(table.c.topic == wanted.topic)
     if wanted.subject:
         query = query.where(table.c.subject_type == wanted.subject.type, table.c.subject_id == wanted.subject.id)
-    return query.where(_OPEN) if wanted.open_only else query
+    return query.where(text(OPEN_EVENTS)) if wanted.open_only else query
 
 
 def find_events(tx: Tx, which: str, sources: Iterable[str]) -> list[Row[Any]]:

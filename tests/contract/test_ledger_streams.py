@@ -16,7 +16,7 @@ def test_saving_changes_only_what_is_given(ledger):
     """What one writer does not name, it leaves as another wrote it."""
     with ledger.write() as tx:
         streams.save(tx, "shop", "orders", density=1.5, error="timeout")
-        streams.set_valve(tx, "shop", "orders", closed=True, trusted=True)
+        streams.save(tx, "shop", "orders", valve_closed=True, trusted=True)
         streams.save(tx, "shop", "orders", error="")
         streams.save(tx, "shop", "orders")
         streams.save(tx, "shop", "refunds")

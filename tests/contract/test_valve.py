@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,8 +11,9 @@ from support.rows import add_event
 
 from reconcile import failpoints, valve
 from reconcile.errors import LeaseLost
-from reconcile.ledger import events, leases, streams
+from reconcile.ledger import events, leases, streams, views
 from reconcile.ledger.process import Holder
+from reconcile.ledger.views import EventFilter
 from reconcile.model import EventState
 
 LIMIT = 500
@@ -44,7 +46,7 @@ def settle(ledger, lease, *, force: bool = False, is_log: bool = False, limit: i
 def states(ledger) -> dict[str, int]:
     """How many events are in each state."""
     with ledger.read() as tx:
-        return {str(state): number for state, number in events.counts(tx, "shop").items()}
+        return dict(Counter(row.state for row in views.list_events(tx, EventFilter(source="shop"), 10_000)))
 
 
 CASES = {
@@ -137,7 +139,7 @@ def test_what_is_released_is_due_at_once(ledger, lease):
     hold(ledger, 3, listed=100)
     settle(ledger, lease)
     with ledger.read() as tx:
-        rows = events.find(tx, source="shop")
+        rows = views.list_events(tx, EventFilter(source="shop"), 10)
         assert all(row.next_at <= tx.now + timedelta(seconds=1) for row in rows)
 
 

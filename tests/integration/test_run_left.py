@@ -9,7 +9,8 @@ from support.running import CANARY, Bench, a_bench, a_shop, stream_of
 
 from reconcile import repair
 from reconcile.errors import ConfigError
-from reconcile.ledger import events, gaps, targets
+from reconcile.ledger import events, gaps, targets, views
+from reconcile.ledger.views import EventFilter
 from reconcile.model import EventState, GapKind
 from reconcile.sandbox.shopify import FakeShopify
 
@@ -90,7 +91,7 @@ def test_what_the_app_recorded_itself_cannot_be_replayed(bench):
     """An imported event has no body: sending it would hand the handler nothing."""
     bench.run(force=True)
     with bench.ledger.write() as tx:
-        row = events.find(tx, source="shop", limit=1)[0]
+        row = views.list_events(tx, EventFilter(source="shop"), 1)[0]
         events.change(tx, row.seq, body=b"", origin="imported", state=EventState.HANDLED)
         with pytest.raises(ConfigError, match="has no body"):
             repair.replay(tx, bench.config(), "shop", row.seq)
