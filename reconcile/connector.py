@@ -41,7 +41,7 @@ class StreamFacts:
     """What is true of one list of a provider.
 
     `resolution` is the step of its time filter; requests are widened to it and filtered again here.
-    `retention` is how far back it remembers, None for ever. `ordered` lists oldest first.
+    `retention` is how far back it remembers, None for ever.
     `resumable` says whether its cursors survive a crash of ours. `parallel` is how many windows may be read at once.
     `resource` is the subject type of its snapshots, empty for a log.
     """
@@ -76,7 +76,7 @@ class Facts:
 
     `rate` is requests per second we allow ourselves unless configured. `stable_ids`: whether a live delivery
     keeps its id when the provider sends it again; where it does not, equal bytes of a topic are a repeat too.
-    `topic` answers for names not in `topics` as well (a provider has hundreds): see `Facts.describe`.
+    `topic` answers for names not in `topics` as well: a provider has hundreds.
     """
 
     docs: str
@@ -270,11 +270,11 @@ CONNECTORS = "reconcile.connectors"
 @cache
 def connector_class(name: str) -> type[Connector]:
     """The connector called `name` in the entry-point group; `ConfigError` names those there are."""
-    found = {point.name: point for point in entry_points(group=CONNECTORS)}
-    if name not in found:
-        raise ConfigError(f"no connector is called {name!r}; there are: {', '.join(sorted(found)) or 'none'}")
-    loaded: type[Connector] = found[name].load()
-    return loaded
+    loaded = next((point.load() for point in entry_points(group=CONNECTORS) if point.name == name), None)
+    if loaded is None:
+        raise ConfigError(f"no connector is called {name!r}; there are: {', '.join(connector_names()) or 'none'}")
+    found: type[Connector] = loaded
+    return found
 
 
 def connector_names() -> tuple[str, ...]:

@@ -171,7 +171,7 @@ def _happened_since(tx: Tx, arrival: Arrival, rebuilt: Held) -> bool:
 
 
 def _absorb(tx: Tx, book: Book, arrival: Arrival, rebuilt: Held) -> Recorded:
-    """Let a rebuilt event absorb the real delivery of its fact (DESIGN 3, "Identity")."""
+    """Let a rebuilt event absorb the real delivery of its fact: one at most, whatever its state."""
     if rebuilt.state in (EventState.HANDLED, EventState.SUPERSEDED, EventState.IGNORED):
         # Its bytes are kept nowhere else: a repeat of it under another id would be taken for a second happening.
         for name in _names(book, arrival):

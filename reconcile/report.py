@@ -1,4 +1,4 @@
-"""What a run found and did: the counts of DESIGN 9, as values. No I/O.
+"""What a run found and did: the counts that docs/reference/report.md explains, as values. No I/O.
 
 Every listed item is in exactly one class, so the six always add up to `listed`.
 """

@@ -45,6 +45,6 @@ def close_listed(tx: Tx, source: str, stream: str, *, start: datetime, end: date
     return _close(tx, source, "a later listing was complete", of_stream, within)
 
 
-def _close(tx: Tx, source: str, note: str, *conditions: object) -> int:
-    open_ = update(gaps).where(gaps.c.source == source, gaps.c.state == "open", *conditions)  # type: ignore[arg-type]
+def _close(tx: Tx, source: str, note: str, *conditions: ColumnElement[bool]) -> int:
+    open_ = update(gaps).where(gaps.c.source == source, gaps.c.state == "open", *conditions)
     return tx.connection.execute(open_.values(state="closed", note=note, closed_at=tx.now)).rowcount

@@ -15,7 +15,7 @@ _NAMES = ("gap", "backfilled", "pending", "superseded", "already_handled")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One reason why a listed item was not simply handled; `item` is its id and version."""
+    """One reason why a listed item was not simply handled; `item` is the run's own number for it."""
 
     run_id: str
     source: str
@@ -28,7 +28,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Classes:
-    """How many items of a stream are in each class of the report (DESIGN 9); an item is in one only."""
+    """How many items of a stream are in each class of the report (docs/reference/report.md); an item is in one only."""
 
     gap: int = 0
     backfilled: int = 0

@@ -1,7 +1,7 @@
 """Leases per (source, job): one runner works, everyone else is told who.
 
 A lease is a row with a fencing number that every acquisition raises. Whoever writes under a lease calls `check` in
-the same transaction, so that a runner that slept through its lease can commit nothing (INVARIANTS L1).
+the same transaction, so that a runner that slept through its lease can commit nothing (L1).
 """
 
 from __future__ import annotations

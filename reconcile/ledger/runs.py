@@ -1,4 +1,4 @@
-"""Runs: one row each, written before anything is done and finished with the result (INVARIANTS L7)."""
+"""Runs: one row each, written before anything is done and finished with the result (L7)."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class EventRow(Base, table=True):
     kind: str = _text()  # Occurrence
     fact: str = _text()  # key; "" when the body could not be read
     version: int | None = _number()  # of the subject, as the body has it
-    carried: int | None = _number()  # the version this event accounts for (DESIGN 3, "Identity")
+    carried: int | None = _number()  # the version this event accounts for: see `Candidate.carried`
     position: int = _count()  # order within the subject: occurred_at, else recorded_at, in microseconds
     occurred_at: datetime | None = _instant()
     recorded_at: datetime = _instant(nullable=False)
@@ -275,7 +275,7 @@ class FindingRow(Base, table=True):
     run_id: str = _text()
     source: str = _text()
     stream: str = _text()
-    item: str = _text()  # id and version of the listed item
+    item: str = _text()  # the run's own number for the listed item
     seq: int | None = _number()
     gap_id: int | None = _number()
     recorded: int = _flag()  # this run recorded the event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconcile.targets.model import Verdict
 
-#: The event itself is refused; sending it again cannot help (DESIGN: dead at once).
+#: The event itself is refused; sending it again cannot help, so it is dead at once.
 _REFUSED = frozenset({400, 410, 413, 422})
 #: Not about this event: the endpoint is not there, does not know us, or has no time.
 _UNREACHABLE = frozenset({401, 403, 404, 405, 429})

@@ -147,7 +147,7 @@ def test_a_short_run_at_the_edge_of_the_logs_memory_is_covered(sqlite_databases,
 
 @pytest.mark.parametrize("threads", [0, 4])
 def test_a_repeated_fact_is_not_hidden_by_a_later_one_of_the_log(sqlite_databases, tmp_path, threads):
-    """DESIGN 4: the log comes first; a list then sees that one was recorded, and says that it cannot tell."""
+    """The log comes first; a list then sees that one was recorded, and says that it cannot tell."""
     with a_bank(sqlite_databases, tmp_path, FAILED, threads=threads) as bench:
         intent = stripe_of(bench).create_payment_intent()
         stripe_of(bench).fail(intent)

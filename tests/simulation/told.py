@@ -38,7 +38,7 @@ class Told:
     version: int | None
 
     def carried(self, *, reconstructed: bool) -> int | None:
-        """The version that whoever handled this has seen and was told of (DESIGN 3, "Identity")."""
+        """The version that whoever handled this has seen and was told of."""
         if reconstructed and self.fact.topic != STATE_TOPIC and self.version != self.fact.at:
             return None
         return self.version

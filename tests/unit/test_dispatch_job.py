@@ -117,7 +117,7 @@ def test_stop_is_reported_with_what_was_done(setup):
 
 
 def test_runs_as_an_installed_job():
-    """The runner finds it under the name of DESIGN 8."""
+    """The runner finds it under the name `run` knows it by."""
     from importlib.metadata import entry_points
 
     (point,) = (point for point in entry_points(group="reconcile.jobs") if point.name == "dispatch")

@@ -61,7 +61,7 @@ def test_pure_modules_import_only_the_model(name):
 
 
 def test_nothing_pickles():
-    """A database must never be able to run code (INVARIANTS 4)."""
+    """A database must never be able to run code."""
     for path in FILES:
         assert not {"pickle", "shelve", "marshal"} & set(imported(path)), module(path)
 
