@@ -75,7 +75,7 @@ class Questions:
 
 @dataclass(frozen=True, slots=True)
 class GapFound:
-    """A fact that cannot be made good by an event of ours."""
+    """A fact that cannot be made good by an event of ours; `candidate` is what a list shows of it."""
 
     place: int
     kind: GapKind
@@ -83,6 +83,7 @@ class GapFound:
     topic: str
     subject: Subject | None
     reason: str
+    candidate: Candidate | None = None
 
 
 @dataclass(slots=True)
@@ -212,7 +213,8 @@ def _carry(carried: dict[int, int], asked: Asked) -> None:
 
 def _not_rebuildable(asked: Asked, reason: str) -> GapFound:
     candidate = asked.candidate
-    return GapFound(asked.place, GapKind.NOT_REBUILDABLE, candidate.key, candidate.topic, candidate.subject, reason)
+    key, topic, subject = candidate.key, candidate.topic, candidate.subject
+    return GapFound(asked.place, GapKind.NOT_REBUILDABLE, key, topic, subject, reason, candidate)
 
 
 def rebuilt(source: str, candidate: Candidate) -> Arrival:

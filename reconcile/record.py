@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from reconcile import inbox
-from reconcile.diff import GapFound, Standing
+from reconcile.diff import Findings, GapFound, Standing, rebuilt
 from reconcile.inbox import Book, How
 from reconcile.judge import Judgement
 from reconcile.ledger import Ledger, checkpoints, coverage, findings, gaps, leases, streams, subjects
@@ -90,12 +90,13 @@ class StreamKey:
 
 @dataclass(slots=True)
 class DryRecorder:
-    """Counts what would be, and writes nothing."""
+    """Counts what would be, and writes nothing. `detect_only`: what is missing would be a gap, not an event."""
 
     counts: Counts = field(default_factory=Counts)
     covered: list[Covered] = field(default_factory=list)
     incomplete: list[Window] = field(default_factory=list)
     floors: Mapping[str, int] = field(default_factory=dict)
+    detect_only: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def page(self, opened: OpenWindow, judged: Judgement, cursor: str | None, recalled: Recall | None) -> None:
@@ -103,7 +104,7 @@ class DryRecorder:
         del cursor
         with self._lock:
             self.counts.add(judged)
-            self.counts.events += len(judged.findings.missing)
+            self.counts.events += 0 if self.detect_only else len(judged.findings.missing)
             for standing in judged.findings.classes().values():
                 self._count(standing)
             if recalled is not None:
@@ -117,7 +118,7 @@ class DryRecorder:
         """Nothing is kept of a dry run."""
 
     def _count(self, standing: Standing) -> None:
-        if standing is Standing.GAP:
+        if standing is Standing.GAP or (standing is Standing.MISSING and self.detect_only):
             self.counts.gap += 1
         elif standing is Standing.MISSING:
             self.counts.backfilled += 1
@@ -191,7 +192,7 @@ class LedgerRecorder:
         )
 
     def _found(self, tx: Tx, opened: OpenWindow, judged: Judgement) -> None:
-        found = judged.findings
+        found = self._taken_as_handled(judged.findings)
         names: dict[int, str] = {place: str(next(self.ordinals)) for place in sorted(found.classes())}
         rows: list[Finding] = [self._finding(names[place], seq=holder.seq) for place, holder in found.held]
         self._import(tx, [arrival for _, arrival in found.imported])
@@ -203,6 +204,13 @@ class LedgerRecorder:
         rows += [self._gap(tx, names[gap.place], gap) for gap in (*found.gaps, *missing)]
         findings.add(tx, rows)
         subjects.raise_versions(tx, self.key.source, judged.behind)
+
+    def _taken_as_handled(self, found: Findings) -> Findings:
+        """A baseline records what exists as handled, so it is no gap that no event can be built of some of it."""
+        if self.book.state is not EventState.HANDLED:
+            return found
+        built = [(gap.place, rebuilt(self.key.source, gap.candidate)) for gap in found.gaps if gap.candidate]
+        return replace(found, missing=found.missing + built, gaps=[gap for gap in found.gaps if not gap.candidate])
 
     def _detect(self, tx: Tx, missing: Sequence[tuple[int, Arrival]]) -> list[GapFound]:
         """Without a handler what was missed is a gap; a subject known in an older version is stale, not missing."""
