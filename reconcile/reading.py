@@ -24,11 +24,15 @@ from reconcile.planner import Planner
 from reconcile.progress import Progress
 from reconcile.recall import Recall, absent, recall
 from reconcile.record import OpenWindow, Recorder
+from reconcile.windows import holes
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Everything reading one stream needs. `now` is provider time; `threads` 0 reads in the calling thread only."""
+    """Everything reading one stream needs. `now` is provider time; `threads` 0 reads in the calling thread only.
+
+    `sees_all` is False where the credentials do not show all of it.
+    """
 
     ledger: Ledger
     connector: ListsItems
@@ -41,6 +45,7 @@ class Reader:
     stop: Stop
     progress: Progress
     threads: int
+    sees_all: bool = True
 
 
 class _TooDense(Exception):
@@ -50,16 +55,18 @@ class _TooDense(Exception):
 def read(reader: Reader, planner: Planner, resumed: Sequence[OpenWindow]) -> None:
     """Read every window of `planner`, and first those `resumed`; raises the first error once all threads stopped."""
     todo = list(resumed)
+    cut: list[OpenWindow] = []
     failed: list[BaseException] = []
 
     def work() -> None:
         while not failed and not reader.stop.is_set():
-            opened = todo.pop() if todo else _open(reader, planner)
+            opened = todo.pop() if todo else _open(reader, planner, cut)
             if opened is None:
                 return
             try:
                 _read_window(reader, planner, opened)
             except _TooDense:
+                cut.append(opened)
                 reader.recorder.leave(opened)
             except BaseException as error:  # noqa: BLE001 - every thread stops, then the first error is raised
                 failed.append(error)
@@ -82,12 +89,14 @@ def _leave(reader: Reader, opened: OpenWindow) -> None:
         reader.recorder.leave(opened)
 
 
-def _open(reader: Reader, planner: Planner) -> OpenWindow | None:
+def _open(reader: Reader, planner: Planner, cut: Sequence[OpenWindow]) -> OpenWindow | None:
+    """What a window that was `cut` has listed already is a repeat in its parts."""
     window = planner.next()
     if window is None:
         return None
     failpoints.reach("window.opened")
-    return OpenWindow(window, reader.now())
+    whole = (one for one in cut if not holes(window, [one.window]))
+    return OpenWindow(window, reader.now(), seen={mark for one in whole for mark in one.seen})
 
 
 def _read_window(reader: Reader, planner: Planner, opened: OpenWindow) -> None:
@@ -144,7 +153,8 @@ def _recall(reader: Reader, opened: OpenWindow) -> Recall:
         return Recall()
     listed = {id_ for id_, _ in opened.seen}
     lacking = absent(reader.ledger, reader.scope.source, reader.facts.resource, opened.window, listed)
-    return recall(reader.connector, reader.client, reader.ref, reader.facts.resource, lacking, reader.stop)
+    resource, sees_all = reader.facts.resource, reader.sees_all
+    return recall(reader.connector, reader.client, reader.ref, resource, lacking, reader.stop, sees_all=sees_all)
 
 
 def resumable(facts: StreamFacts) -> bool:
