@@ -22,7 +22,7 @@ from reconcile.ledger.leases import Lease
 from reconcile.model import iso
 from reconcile.plan import Ask, StreamPlan, plan, unlisted, wanted_streams
 from reconcile.report import RunReport, StreamReport, exit_code
-from reconcile.streaming import Outcome, Streaming, failed, work
+from reconcile.streaming import Outcome, Streaming, failed, settle_left, work
 from reconcile.topics import Topics
 
 NAME = "backfill"
@@ -98,6 +98,10 @@ def _read(
         logs = [one for one in chosen if one.facts.kind is StreamKind.LOG]
         lists = [one for one in chosen if one.facts.kind is StreamKind.LIST]
         outcomes = _side_by_side(shared, logs) + _side_by_side(shared, lists)
+        if lease is not None and not options.streams:
+            left = settle_left(shared, [str(one.ref) for one in plans])
+            result.codes += left.codes
+            result.notes += left.notes
     finally:
         client.close()
     for outcome in outcomes:
@@ -196,7 +200,7 @@ def _streaming(
     lease: Lease | None,
     ask: Ask,
 ) -> Streaming:
-    offset = ask.now - context.clock.now()
+    # What the provider said last is never later than it is there now, whatever our own clock does meanwhile.
     return Streaming(
         context=context,
         options=options,
@@ -206,6 +210,6 @@ def _streaming(
         client=client,
         lease=lease,
         ask=ask,
-        now=lambda: context.clock.now() + offset,
+        now=lambda: client.provider_date or context.clock.now(),
         began=context.ledger.now(),
     )

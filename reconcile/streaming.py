@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -96,7 +96,7 @@ def _work(shared: Streaming, planned: StreamPlan, outcome: Outcome) -> None:
 
 def _recorder(shared: Streaming, planned: StreamPlan) -> Recorder:
     if shared.lease is None:
-        return DryRecorder(floors=planned.floors)
+        return DryRecorder(floors=planned.floors, detect_only=shared.source.handler is None)
     baseline = shared.options.baseline
     book = Book(
         shared.source.name,
@@ -142,6 +142,7 @@ def _reader(shared: Streaming, planned: StreamPlan, recorder: Recorder) -> Reade
         stop=shared.context.stop,
         progress=shared.context.progress,
         threads=min(shared.context.threads, planned.facts.parallel),
+        sees_all=planned.ref.name not in (shared.ask.limits or {}),
     )
 
 
@@ -179,24 +180,29 @@ def _is_log(planned: StreamPlan) -> bool:
 
 
 def _say_beyond(shared: Streaming, planned: StreamPlan, outcome: Outcome) -> None:
-    """One `beyond_retention` gap for each stretch nobody can tell of any more."""
-    outcome.report.unlisted_gaps += len(planned.beyond)
+    """One `beyond_retention` gap a stream, over all the stretches that nobody can tell of any more.
+
+    What is lost for good is told again when there is more of it, even if a person ignored what was lost before.
+    """
+    if not planned.beyond:
+        return
+    outcome.report.unlisted_gaps += 1
     if shared.lease is None:
         return
-    for beyond in planned.beyond:
-        with shared.context.ledger.write() as tx:
-            leases.check(tx, shared.lease)
-            gaps.open_(
-                tx,
-                source=shared.source.name,
-                kind=GapKind.BEYOND_RETENTION,
-                key=str(planned.ref),
-                stream=str(planned.ref),
-                reason=f"{beyond.reason}; {beyond.window}",
-                run_id=shared.context.run_id,
-                start=beyond.window.start,
-                end=beyond.window.end,
-            )
+    with shared.context.ledger.write() as tx:
+        leases.check(tx, shared.lease)
+        gaps.open_(
+            tx,
+            source=shared.source.name,
+            kind=GapKind.BEYOND_RETENTION,
+            key=str(planned.ref),
+            stream=str(planned.ref),
+            reason=". ".join(f"{beyond.reason}; {beyond.window}" for beyond in planned.beyond),
+            run_id=shared.context.run_id,
+            start=min(beyond.window.start for beyond in planned.beyond),
+            end=max(beyond.window.end for beyond in planned.beyond),
+            grows=not all(beyond.proven for beyond in planned.beyond),
+        )
 
 
 def _end(shared: Streaming, planned: StreamPlan, planner: Planner, recorder: Recorder, outcome: Outcome) -> None:
@@ -238,23 +244,33 @@ def _settle(shared: Streaming, planned: StreamPlan, planner: Planner, outcome: O
             asked = planned.asked
             began = shared.began
             closing.close_listed(tx, shared.source.name, name, start=asked.start, end=asked.end, seen_before=began)
+    _let_go(shared, name, outcome, is_log=_is_log(planned), since=planned.asked.start)
+
+
+def settle_left(shared: Streaming, planned: Collection[str]) -> Outcome:
+    """Settle what earlier runs held of streams that are not read any more, or not this time."""
+    outcome = Outcome(StreamReport(shared.source.name, "", shared.ask.start, shared.ask.end))
+    with shared.context.ledger.read() as tx:
+        held = events.held_streams(tx, shared.source.name)
+    for name in sorted(set(held) - set(planned)):
+        _let_go(shared, name, outcome, is_log=False, since=shared.ask.start)
+    return outcome
+
+
+def _let_go(shared: Streaming, name: str, outcome: Outcome, *, is_log: bool, since: datetime) -> None:
+    """Let the valve decide about what a stream holds."""
+    assert shared.lease is not None  # noqa: S101 - narrows for mypy; a dry run holds nothing
+    source, force = shared.source, shared.options.force
     if shared.options.baseline:
         _pass_held(shared, name)
         return
-    verdict = valve.settle(
-        shared.context.ledger,
-        shared.lease,
-        name,
-        is_log=_is_log(planned),
-        limit=shared.source.valve,
-        force=shared.options.force,
-    )
+    verdict = valve.settle(shared.context.ledger, shared.lease, name, is_log=is_log, limit=source.valve, force=force)
     if verdict.reason:
         outcome.codes.append(3)
         outcome.notes.append(
-            f"{shared.source.name} {name}: the valve is closed: {verdict.reason}. Nothing of it was handled. If your "
-            f"service has handled these already: `reconcile baseline --since {iso(planned.asked.start)} --source "
-            f"{shared.source.name}`. If they were really missed: `reconcile run --force --source {shared.source.name}`."
+            f"{source.name} {name}: the valve is closed: {verdict.reason}. Nothing of it was handled. If your "
+            f"service has handled these already: `reconcile baseline --since {iso(since)} --source {source.name}`. "
+            f"If they were really missed: `reconcile run --force --source {source.name}`."
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, case, func, select, update
+from sqlalchemy import Row, Select, and_, case, func, or_, select, update
 
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.sql import insert
@@ -54,8 +54,12 @@ def open_(
     start: datetime | None = None,
     end: datetime | None = None,
     run_id: str = "",
+    grows: bool = False,
 ) -> int:
-    """Open a gap, or see it again: a closed one is reopened, an ignored one stays ignored. Its id."""
+    """Open a gap, or see it again: a closed one is reopened, an ignored one stays ignored. Its id.
+
+    With `grows` an ignored one is reopened when it speaks of more time than the one that was ignored.
+    """
     seen = {
         "reason": reason,
         "stream": stream,
@@ -70,6 +74,9 @@ def open_(
     first = {"source": source, "kind": kind, "key": key, "state": OPEN, "opened_at": tx.now, "seq": seq}
     statement = insert(tx.dialect, table).values(first | seen)
     reopens = table.c.state == CLOSED
+    if grows:
+        more = or_(statement.excluded.start < table.c.start, statement.excluded.end > table.c.end)
+        reopens = or_(reopens, and_(table.c.state == IGNORED, more))
     again = {
         "seq": func.coalesce(statement.excluded.seq, table.c.seq),
         "opened_at": case((reopens, statement.excluded.opened_at), else_=table.c.opened_at),
