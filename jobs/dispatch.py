@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from reconcile.config import SourceConfig
 from reconcile.context import Context, Options
-from reconcile.dispatch import Dispatcher, drain
+from reconcile.dispatch import Dispatcher, dispatcher_of, drain
 from reconcile.errors import ReconcileError
 from reconcile.report import HandlerReport, RunReport, exit_code
 
@@ -39,15 +39,7 @@ def run(context: Context, options: Options, report: RunReport) -> int:
 def _dispatcher(context: Context, source: SourceConfig, stack: ExitStack) -> Dispatcher:
     target = context.targets(context, source)
     stack.callback(target.close)
-    return Dispatcher(
-        ledger=context.ledger,
-        source=source,
-        target=target,
-        clock=context.clock,
-        stop=context.stop,
-        owner=context.holder.name,
-        on_outcome=lambda outcome: context.progress.handled(source.name, outcome.verdict),
-    )
+    return dispatcher_of(context, source, target)
 
 
 def _report(dispatcher: Dispatcher) -> HandlerReport:

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from reconcile.config import SourceConfig
+from reconcile.context import Context
 from reconcile.dispatch.dispatcher import Dispatcher
 from reconcile.dispatch.events import event_of, job_of
 from reconcile.dispatch.loops import drain
 from reconcile.dispatch.tally import Tally
+from reconcile.targets.model import Target
 
-__all__ = ["Dispatcher", "Tally", "drain", "event_of", "job_of"]
+__all__ = ["Dispatcher", "Tally", "dispatcher_of", "drain", "event_of", "job_of"]
+
+
+def dispatcher_of(context: Context, source: SourceConfig, target: Target) -> Dispatcher:
+    """The dispatcher of one source in this process, which tells `context.progress` of every outcome."""
+    return Dispatcher(
+        ledger=context.ledger,
+        source=source,
+        target=target,
+        clock=context.clock,
+        stop=context.stop,
+        owner=context.holder.name,
+        on_outcome=lambda outcome: context.progress.handled(source.name, outcome.verdict),
+    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import msgspec
 
 from reconcile.model import Event, Origin, Subject
 from reconcile.targets.model import Job
+from reconcile.targets.wire import parsed
 
 
 def event_of(row: Any) -> Event:
@@ -35,13 +35,3 @@ def event_of(row: Any) -> Event:
 def job_of(row: Any) -> Job:
     """The job for a row that was just claimed."""
     return Job(seq=row.seq, fence=row.claim_fence, owner=row.claim_owner, event=event_of(row), number=row.attempts + 1)
-
-
-def parsed(body: bytes) -> Any:
-    """The JSON in `body`, None if it holds none. The standard library takes what msgspec does not, such as NaN."""
-    for decode in (msgspec.json.decode, json.loads):
-        try:
-            return decode(body)
-        except (ValueError, RecursionError):
-            continue
-    return None

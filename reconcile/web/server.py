@@ -12,7 +12,7 @@ import uvicorn
 from reconcile.config import SourceConfig
 from reconcile.connector import Connector
 from reconcile.context import Context
-from reconcile.dispatch import Dispatcher
+from reconcile.dispatch import Dispatcher, dispatcher_of
 from reconcile.errors import ConfigError
 from reconcile.ledger import horizons
 from reconcile.receiver import Receiver
@@ -48,7 +48,11 @@ def serve(context: Context, host: str, port: int, ready: Callable[[str], None] |
     """Receive until asked to stop; the exit code of the signal. `ready` is told the address that is listened on."""
     _see_topics(context)
     connectors = {name: (source, context.connector(source)) for name, source in context.config.sources.items()}
-    dispatchers = {name: _dispatcher(context, source) for name, (source, _) in connectors.items() if source.handler}
+    dispatchers = {
+        name: dispatcher_of(context, source, context.targets(context, source))
+        for name, (source, _) in connectors.items()
+        if source.handler
+    }
     receiver = _receiver(context, connectors, dispatchers)
     threads = [
         threading.Thread(target=dispatcher.run_forever, args=(POLL,), name=f"dispatch {name}")
@@ -75,18 +79,6 @@ def _receiver(
             dispatchers[name].notify()
 
     return Receiver(context.ledger, connectors.get, context.clock, stored)
-
-
-def _dispatcher(context: Context, source: SourceConfig) -> Dispatcher:
-    return Dispatcher(
-        ledger=context.ledger,
-        source=source,
-        target=context.targets(context, source),
-        clock=context.clock,
-        stop=context.stop,
-        owner=context.holder.name,
-        on_outcome=lambda outcome: context.progress.handled(source.name, outcome.verdict),
-    )
 
 
 def _see_topics(context: Context) -> None:
