@@ -80,7 +80,7 @@ def provider_client(
         headers=connector.headers,
         clock=clock,
         budget=RateBudget(http.rate or connector.facts.rate, clock),
-        limits=HttpLimits(http.deadline.total_seconds(), http.attempts, http.max_body, http.rate),
+        limits=HttpLimits(http.deadline.total_seconds(), http.attempts, http.max_body),
         stop=stop,
         transport=transport,
         pace=getattr(connector, "pace", None),

@@ -19,10 +19,6 @@ class Topics:
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
-    def pattern(self, topic: str) -> str | None:
-        """The first configured name that `topic` falls under, None if it is not subscribed."""
-        return next(iter(self.patterns(topic)), None)
-
     def patterns(self, topic: str) -> list[str]:
         """Every configured name that `topic` falls under, its own first: what its horizons are kept by."""
         wild = [f"{prefix}*" for prefix in self._prefixes if topic.startswith(prefix)]

@@ -13,7 +13,6 @@ from reconcile.cli import wiring
 from reconcile.cli.options import AsJson, OneSource, known_sources, listed, subject
 from reconcile.cli.output import Table
 from reconcile.cli.state import State
-from reconcile.config import Config
 from reconcile.ledger import Ledger, views
 from reconcile.timeline import Story
 
@@ -42,13 +41,12 @@ def explain(
         if as_json:
             state.output.json({"stories": [asdict(story) for story in stories]})
         elif not stories:
-            state.output.line(_nothing(config, ledger, about, names))
+            state.output.line(_nothing(ledger, about, names))
     for story in stories if not as_json else ():
         _show(state, story)
 
 
-def _nothing(config: Config, ledger: Ledger, about: str, names: tuple[str, ...]) -> str:
-    del config
+def _nothing(ledger: Ledger, about: str, names: tuple[str, ...]) -> str:
     with ledger.read() as tx:
         types = sorted({type_ for name in names for type_ in views.subject_types(tx, name)})
     return f"nothing is recorded about {about} in {listed(names)}; there are subjects of type: {listed(types)}"

@@ -39,15 +39,11 @@ _OURS = {
 
 @dataclass(frozen=True)
 class HttpLimits:
-    """What one request may cost: `deadline` in seconds for each attempt, `max_body` in decoded bytes.
-
-    `rate` is requests a second where the connector's own is too fast; it shapes the budget, not the client.
-    """
+    """What one request may cost: `deadline` in seconds for each attempt, `max_body` in decoded bytes."""
 
     deadline: float = 30.0
     attempts: int = 5
     max_body: int = 20_000_000
-    rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
