@@ -56,10 +56,10 @@ class Ask:
 
         A topic that several configured names mean is promised from the earliest of their horizons on.
         """
-        known = [self.horizons[name] for name in self.topics.patterns(topic) if name in self.horizons]
-        if not known:
+        horizon = self.topics.promised_from(topic, self.horizons)
+        if horizon is None:
             return None
-        return micros(min(known) if self.since is None else min(*known, self.since))
+        return micros(horizon if self.since is None else min(horizon, self.since))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +119,16 @@ def wanted_streams(facts: Facts, topics: Topics, named: Sequence[str] | None) ->
     """The streams a source reads: those it names, else its event log and the lists its topics need."""
     if named is not None:
         return [stream for stream in facts.streams if stream.name in named]
-    return [one for one in facts.streams if one.kind is StreamKind.LOG or _topics_of(facts, one, topics)]
+    return [one for one in facts.streams if one.kind is StreamKind.LOG or topics_of(facts, one, topics)]
 
 
-def _topics_of(facts: Facts, stream: StreamFacts, topics: Topics) -> list[str]:
+def topics_of(facts: Facts, stream: StreamFacts, topics: Topics) -> list[str]:
+    """The subscribed topics that a list can prove facts of."""
     return [topic.name for topic in facts.topics if topic.stream == stream.name and topic.name in topics]
 
 
 def _floors(facts: Facts, stream: StreamFacts, ask: Ask) -> dict[str, int]:
-    names = list(ask.topics) if stream.kind is StreamKind.LOG else _topics_of(facts, stream, ask.topics)
+    names = list(ask.topics) if stream.kind is StreamKind.LOG else topics_of(facts, stream, ask.topics)
     floors = {name: ask.floor(name) for name in names}
     return {name: floor for name, floor in floors.items() if floor is not None}
 

@@ -17,7 +17,7 @@ from reconcile.ledger import Ledger, Tx, coverage, events, gaps, horizons, runs,
 from reconcile.ledger.runs import Run
 from reconcile.ledger.streams import StreamState
 from reconcile.model import EventState, Window, micros
-from reconcile.plan import satisfies
+from reconcile.plan import satisfies, topics_of
 from reconcile.topics import Topics
 from reconcile.windows import final_part, holes, merge
 
@@ -125,14 +125,10 @@ class _Reader:
 
     def floors(self, stream: StreamFacts) -> dict[str, datetime]:
         """The horizon of each configured topic that a stream speaks of."""
-        names = list(self.topics)
-        if stream.kind is StreamKind.LIST:
-            listed = (topic.name for topic in self.facts.topics if topic.stream == stream.name)
-            names = [name for name in listed if name in self.topics]
-        known = {
-            name: [self.horizons[one] for one in self.topics.patterns(name) if one in self.horizons] for name in names
-        }
-        return {name: min(found) for name, found in known.items() if found}
+        is_list = stream.kind is StreamKind.LIST
+        names = topics_of(self.facts, stream, self.topics) if is_list else list(self.topics)
+        found = {name: self.topics.promised_from(name, self.horizons) for name in names}
+        return {name: horizon for name, horizon in found.items() if horizon is not None}
 
 
 def _streams(tx: Tx, source: SourceConfig, now: datetime) -> list[StreamStatus]:

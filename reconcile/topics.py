@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 
 
 class Topics:
@@ -23,3 +24,7 @@ class Topics:
         """Every configured name that `topic` falls under, its own first: what its horizons are kept by."""
         wild = [f"{prefix}*" for prefix in self._prefixes if topic.startswith(prefix)]
         return [topic, *wild] if topic in self.exact else wild
+
+    def promised_from(self, topic: str, horizons: Mapping[str, datetime]) -> datetime | None:
+        """The earliest horizon of the configured names that `topic` falls under, None if none of them has one."""
+        return min((horizons[name] for name in self.patterns(topic) if name in horizons), default=None)
