@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from reconcile.clock import Clock
 from reconcile.config import Config, SourceConfig
 from reconcile.connector import Connector, Facts, StreamFacts, StreamKind, connector_class
-from reconcile.ledger import Ledger, Tx, coverage, events, gaps, horizons, runs, streams, targets, views
+from reconcile.ledger import Ledger, Tx, coverage, events, gaps, horizons, runs, streams, targets
 from reconcile.ledger.runs import Run
 from reconcile.ledger.streams import StreamState
 from reconcile.model import EventState, Window, micros
@@ -174,8 +174,7 @@ class _Read:
 def _coverage(reader: _Reader, stream: str, state: StreamState, facts: StreamFacts) -> list[_Read]:
     """What counts as read for the topics configured now."""
     floors = {topic: micros(at) for topic, at in reader.floors(facts).items()}
-    question = state.fingerprint or views.newest_question(reader.tx, reader.source.name, stream)
-    kept = coverage.load(reader.tx, reader.source.name, stream, question)
+    kept = coverage.load(reader.tx, reader.source.name, stream, state.fingerprint)
     log = facts.kind is StreamKind.LOG
     return [
         _Read(one.window, final_part(one.window, one.read_at, reader.source.overlap))

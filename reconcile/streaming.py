@@ -48,11 +48,12 @@ class Streaming:
 
 @dataclass(slots=True)
 class Outcome:
-    """A stream's report, with its exit codes and sentences for people."""
+    """A stream's report, with its exit codes and sentences for people; `bug` is what none of ours raised."""
 
     report: StreamReport
     codes: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    bug: Exception | None = None
 
 
 def failed(facts: Facts, source: SourceConfig, at: datetime, error: str) -> list[StreamReport]:
@@ -74,8 +75,20 @@ def work(shared: Streaming, planned: StreamPlan) -> Outcome:
         outcome.codes.append(error.exit_code)
         report.error = report.error or str(error)
         report.covered = False
+    except Exception as error:  # noqa: BLE001 - told once the other streams are through: they are none the worse for it
+        outcome.bug = error
+        report.error = f"a bug, please report it: {type(error).__name__}"
+        report.covered = False
     shared.context.progress.end(key, report.error)
     return outcome
+
+
+def unread(shared: Streaming, planned: StreamPlan) -> Outcome:
+    """A list whose log could not be read: alone it would take in what only the log can tell apart."""
+    asked = planned.asked
+    error = f"{planned.ref} is read once the event log has been, which could not be read; run again later"
+    report = StreamReport(shared.source.name, str(planned.ref), asked.start, asked.end, error=error)
+    return Outcome(report, codes=[ProviderError.exit_code])
 
 
 def _work(shared: Streaming, planned: StreamPlan, outcome: Outcome) -> None:
@@ -238,7 +251,9 @@ def _settle(shared: Streaming, planned: StreamPlan, planner: Planner, outcome: O
     name = str(planned.ref)
     with shared.context.ledger.write() as tx:
         leases.check(tx, shared.lease)
-        streams.save(tx, shared.source.name, name, density=planner.density, error=outcome.report.error or "")
+        error = outcome.report.error or ""
+        question = planned.fingerprint
+        streams.save(tx, shared.source.name, name, density=planner.density, error=error, fingerprint=question)
         closing.close_arrived(tx, shared.source.name)
         if outcome.report.covered:
             asked = planned.asked

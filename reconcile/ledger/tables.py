@@ -197,7 +197,7 @@ class StreamRow(Base, table=True):
     __tablename__ = "reconcile_stream"
     source: str = _text(primary_key=True)
     stream: str = _text(primary_key=True)
-    fingerprint: str = _text()
+    fingerprint: str = _text()  # of the question it was last asked
     density: float = Field(default=0.0)  # items per second of provider time; 0 = unknown
     trusted: int = _flag()  # a baseline or a --force happened: the valve's ratio no longer applies
     valve_closed: int = _flag()

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, func, or_, select, text
 
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.tables import OPEN_EVENTS, aliases, attempts, coverage, gaps, subjects
+from reconcile.ledger.tables import OPEN_EVENTS, aliases, attempts, gaps, subjects
 from reconcile.ledger.tables import events as table
 from reconcile.model import Subject
 
@@ -94,13 +94,6 @@ def subject_types(tx: Tx, source: str) -> list[str]:
 def as_dict(row: Row[Any]) -> dict[str, Any]:
     """A row by column name."""
     return dict(row._mapping)  # noqa: SLF001 - the public name SQLAlchemy gives it
-
-
-def newest_question(tx: Tx, source: str, stream: str) -> str:
-    """The fingerprint of the question a stream was last asked, "" if none of its windows is covered."""
-    of_stream = (coverage.c.source == source, coverage.c.stream == stream)
-    query = select(coverage.c.fingerprint).where(*of_stream).order_by(coverage.c.read_at.desc()).limit(1)
-    return tx.connection.execute(query).scalar() or ""
 
 
 def has_events(tx: Tx, source: str) -> bool:

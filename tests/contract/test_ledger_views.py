@@ -9,11 +9,10 @@ from sqlalchemy import insert
 from support.rows import add_event, change
 
 from reconcile import timeline
-from reconcile.ledger import coverage, events, gaps, integrity, subjects, views
-from reconcile.ledger.coverage import Covered
+from reconcile.ledger import events, gaps, integrity, subjects, views
 from reconcile.ledger.tables import attempts
 from reconcile.ledger.views import EventFilter
-from reconcile.model import EventState, GapKind, Subject, Window, micros
+from reconcile.model import EventState, GapKind, Subject, micros
 
 NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
 ORDER = Subject("order", "1")
@@ -97,18 +96,6 @@ def test_subject_types_and_first_contact(ledger, seqs):
         assert views.subject_types(tx, "shop") == ["order"]
         assert views.has_events(tx, "shop")
         assert not views.has_events(tx, "empty")
-
-
-def test_the_newest_question_is_the_one_read_last(ledger):
-    """Coverage of an older filter is not shown for the new one (C12)."""
-    window = Window(NOON - timedelta(days=1), NOON)
-    with ledger.write() as tx:
-        assert views.newest_question(tx, "shop", "orders") == ""
-        for question, read_at in (("new", NOON + timedelta(hours=1)), ("old", NOON)):
-            coverage.add(
-                tx, "shop", "orders", question, Covered(window, read_at, {"orders/create": 0}), "", overlap=timedelta(0)
-            )
-        assert views.newest_question(tx, "shop", "orders") == "new"
 
 
 def test_a_whole_ledger_has_no_problems_and_a_broken_one_says_which(ledger, seqs):
