@@ -22,7 +22,7 @@ from reconcile.ledger.leases import Lease
 from reconcile.model import iso
 from reconcile.plan import Ask, StreamPlan, plan, unlisted, wanted_streams
 from reconcile.report import RunReport, StreamReport, exit_code
-from reconcile.streaming import Outcome, Streaming, failed, settle_left, work
+from reconcile.streaming import Outcome, Streaming, failed, settle_left, unread, work
 from reconcile.topics import Topics
 
 NAME = "backfill"
@@ -36,6 +36,7 @@ class Result:
     codes: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    bug: Exception | None = None
 
 
 def run(context: Context, options: Options, report: RunReport) -> int:
@@ -50,6 +51,8 @@ def run(context: Context, options: Options, report: RunReport) -> int:
         report.streams += result.streams
         report.notes += result.notes
         report.errors += result.errors
+    if bug := next((result.bug for result in results if result.bug), None):
+        raise bug
     return exit_code(code for result in results for code in result.codes)
 
 
@@ -69,6 +72,11 @@ def _source(context: Context, options: Options, source: SourceConfig) -> Result:
         result.codes.append(error.exit_code)
         if not result.streams:
             result.streams += failed(context.connector(source).facts, source, context.clock.now(), str(error))
+    except Exception as error:  # noqa: BLE001 - raised again once every other source is through
+        result.bug = error
+        if not result.streams:
+            told = f"a bug, please report it: {type(error).__name__}"
+            result.streams += failed(context.connector(source).facts, source, context.clock.now(), told)
     return result
 
 
@@ -94,20 +102,31 @@ def _read(
         plans = plan(connector.facts, ask, connector.accounts(), _coverage(context, source))
         chosen = [one for one in plans if not options.streams or one.ref.name in options.streams]
         shared = _streaming(context, options, source, connector, client, lease, ask)
-        # The log first: of a fact that happens again and again, a list must see that one was recorded already.
-        logs = [one for one in chosen if one.facts.kind is StreamKind.LOG]
-        lists = [one for one in chosen if one.facts.kind is StreamKind.LIST]
-        outcomes = _side_by_side(shared, logs) + _side_by_side(shared, lists)
+        _tell(result, _log_first(shared, chosen))
         if lease is not None and not options.streams:
             left = settle_left(shared, [str(one.ref) for one in plans])
             result.codes += left.codes
             result.notes += left.notes
     finally:
         client.close()
+
+
+def _tell(result: Result, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         result.streams.append(outcome.report)
         result.codes += outcome.codes
         result.notes += outcome.notes
+    result.bug = next((outcome.bug for outcome in outcomes if outcome.bug), None)
+
+
+def _log_first(shared: Streaming, plans: Sequence[StreamPlan]) -> list[Outcome]:
+    """Of a fact that happens again and again, a list must see that the log recorded one already."""
+    logs = [one for one in plans if one.facts.kind is StreamKind.LOG]
+    lists = [one for one in plans if one.facts.kind is StreamKind.LIST]
+    outcomes = _side_by_side(shared, logs)
+    dark = {one.ref.account for one, outcome in zip(logs, outcomes, strict=True) if outcome.report.error}
+    outcomes += [unread(shared, one) for one in lists if one.ref.account in dark]
+    return outcomes + _side_by_side(shared, [one for one in lists if one.ref.account not in dark])
 
 
 def _side_by_side(shared: Streaming, plans: Sequence[StreamPlan]) -> list[Outcome]:

@@ -17,7 +17,7 @@ from reconcile.topics import Topics
 from reconcile.windows import clip, final_part, holes, merge
 
 #: A log forgets while it is read: we rely on it only as far as it surely remembers until we are through.
-LEEWAY = timedelta(hours=1)
+LEEWAY = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
