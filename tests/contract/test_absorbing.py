@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -145,3 +146,40 @@ def test_a_repeatable_fact_of_tomorrow_does_not_close_the_gap_of_today(ledger):
     assert len(left(ledger)) == 1
     enter(ledger, LIVE, live("evt_2", FAILED, T0, kind=Occurrence.REPEATED, body=b"2"))
     assert left(ledger) == []
+
+
+@pytest.mark.parametrize(("second", "body"), [("wh-1", b"other"), ("wh-2", b"real")], ids=["same id", "same bytes"])
+@pytest.mark.parametrize("state", [None, EventState.HELD, EventState.HANDLED], ids=str)
+def test_one_delivery_twice_at_once_is_one_event(ledger, second, body, state):
+    """H1, H4: two threads take the same delivery, also where a rebuilt event is there to absorb one of them."""
+    if state is not None:
+        (found,) = enter(ledger, HELD, built())
+        put(ledger, found.seq, state=state)
+    barrier = threading.Barrier(2)
+    results = []
+
+    def take(arrival):
+        barrier.wait()
+        results.extend(enter(ledger, LIVE, arrival))
+
+    arrivals = live("wh-1", body=b"real"), live(second, body=body)
+    threads = [threading.Thread(target=take, args=(arrival,)) for arrival in arrivals]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({one.seq for one in results}) == 1
+    assert sorted(one.how is How.DUPLICATE for one in results) == [False, True]
+
+
+def test_what_a_run_could_not_tell_apart_stays_so_for_live_deliveries(ledger):
+    """H1: one rebuilt fact takes in one delivery; a second genuine one of before the listing is an event of its own."""
+    (found,) = enter(ledger, HELD, built(FAILED, T0, kind=Occurrence.REPEATED))
+    put(ledger, found.seq, state=EventState.HANDLED)
+    one, two = enter(
+        ledger,
+        LIVE,
+        live("evt_1", FAILED, T0 + HOUR, kind=Occurrence.REPEATED, body=b"1"),
+        live("evt_2", FAILED, T0 + 2 * HOUR, kind=Occurrence.REPEATED, body=b"2"),
+    )
+    assert (one.how, two.how) == (How.ABSORBED, How.NEW)

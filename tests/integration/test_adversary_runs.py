@@ -131,10 +131,12 @@ def test_an_ignored_loss_does_not_hide_a_new_one(bench):
     assert (again.exit_code, kinds(again)) == (3, [GapKind.BEYOND_RETENTION])
 
 
-def test_our_clock_may_jump_while_a_stream_is_read(bench):
+def test_our_clock_may_jump_while_a_stream_is_read(bench, monkeypatch):
     """C15: only provider time says when a window was read, so a late entry of it is read again."""
+    monkeypatch.setattr(listing, "PAGE_SIZE", 1)
+    monkeypatch.setattr("reconcile.planner.PAGES_PER_WINDOW", 2)
     theirs = Behind(bench.clock)
-    a_fake_shop(bench, 3, clock=theirs)
+    a_fake_shop(bench, 20, clock=theirs)
     since = bench.clock.now() - DAY
 
     def jump(request: httpx.Request, handle: Handle) -> httpx.Response:
