@@ -12,6 +12,7 @@ from connectors.shopify.facts import FACTS, RESOURCES
 from connectors.shopify.moments import CHILDREN, WHOLE
 from connectors.shopify.shapes import Child, Other, Record
 from connectors.shopify.signature import either
+from reconcile import surrogates
 from reconcile.connector import Delivery, Identity
 from reconcile.errors import DeliveryRefused
 from reconcile.model import Description, Subject, micros
@@ -46,7 +47,7 @@ def describe(topic: str, body: bytes, headers: Mapping[str, str]) -> Description
 
 def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
-        return decoder.decode(body)
+        return surrogates.decode(decoder, body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"not a Shopify webhook body: {error}") from None
 

@@ -10,6 +10,7 @@ from connectors.stripe.facts import KINDS
 from connectors.stripe.inference import BY_TOPIC
 from connectors.stripe.paging import at
 from connectors.stripe.shapes import DeliveredHead, Resource
+from reconcile import surrogates
 from reconcile.connector import Delivery, Identity
 from reconcile.errors import DeliveryRefused
 from reconcile.model import Description, Occurrence, Subject, micros
@@ -37,7 +38,7 @@ _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError, 
 def identify(delivery: Delivery) -> Identity:
     """The event's id and type: Stripe puts them in the body alone."""
     try:
-        name = _NAME.decode(delivery.body)
+        name = surrogates.decode(_NAME, delivery.body)
     except _UNREADABLE:
         raise DeliveryRefused(400, "a Stripe delivery is a JSON object with an id and a type") from None
     if not name.id or not name.type:
@@ -48,7 +49,7 @@ def identify(delivery: Delivery) -> Identity:
 def describe(body: bytes) -> Description:
     """What the body says, whichever kind of event it is; unreadable JSON raises `ValueError`."""
     try:
-        head = _HEAD.decode(body)
+        head = surrogates.decode(_HEAD, body)
         return described(head.type, _subject(head), _instant(head.created), head.api_version, body)
     except _UNREADABLE as error:
         raise ValueError(f"not a Stripe event: {error}") from None
@@ -62,7 +63,9 @@ def described(
     Only dated topics look deeper into `body`, at the number that their listed object shows too.
     """
     kind = KINDS.get(topic, Occurrence.REPEATED)
-    occurrence = BY_TOPIC[topic].occurrence(_WHOLE.decode(body).data.object) if kind is Occurrence.DATED else ""
+    occurrence = ""
+    if kind is Occurrence.DATED:
+        occurrence = BY_TOPIC[topic].occurrence(surrogates.decode(_WHOLE, body).data.object)
     return Description(
         topic, subject, kind, occurrence, None if when is None else micros(when), when, api_version or ""
     )

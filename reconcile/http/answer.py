@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 import httpx
 import msgspec
 
+from reconcile import surrogates
 from reconcile.errors import BadAnswer
 from reconcile.http.text import hide, safe
 
@@ -40,7 +41,7 @@ class Answer:
         """
         decoder = shape if isinstance(shape, msgspec.json.Decoder) else _decoder(shape)  # type: ignore[arg-type] # a type hashes
         try:
-            value = decoder.decode(self.content)
+            value = surrogates.decode(decoder, self.content)
             if not self.content.isascii():
                 self.content.decode()
         except (msgspec.ValidationError, RecursionError) as fault:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from reconcile import surrogates
 from reconcile.model import Event, Origin, Subject
 from reconcile.targets.model import Job
 
@@ -171,14 +172,19 @@ def _data(call: Call) -> Any:
     return parsed(call.body) if _is_json(call.body) else msgspec.msgpack.decode(call.data)
 
 
+_ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+
+
 def parsed(body: bytes) -> Any:
     """The JSON in `body`, None if it holds none. The standard library takes what msgspec does not, such as NaN."""
-    for decode in (msgspec.json.decode, json.loads):
-        try:
-            return decode(body)
-        except (ValueError, RecursionError):
-            continue
-    return None
+    try:
+        return surrogates.decode(_ANY, body)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _is_json(body: bytes) -> bool:

@@ -113,9 +113,7 @@ class ReceivingContract(Bench):
                     with pytest.raises(ValueError):  # noqa: PT011 - the message is the connector's own
                         connector.sign(_event(connector, sample), secret, NOW)
 
-    @pytest.mark.parametrize(
-        "body", [b"", b"not json", b"[]", b"\xff\xfe", b"[" * 100_000, b'{"id": "\\ud800"}', b"null"]
-    )
+    @pytest.mark.parametrize("body", [b"", b"not json", b"[]", b"\xff\xfe", b"[" * 100_000, b"null"])
     def test_unreadable_bodies_are_value_errors(self, body: bytes) -> None:
         """A signed body that cannot be read is a `ValueError`, which the inbox knows how to keep."""
         connector = self.connector()

@@ -331,3 +331,20 @@ def test_a_huge_number_in_a_body_is_the_handlers_business(bench):
     assert (report.exit_code, stream_of(report, "shop").listed) == (3, 1)
     assert [subject for _, subject, _ in bench.recorded("shop")] == ["5"]
     bench.run()
+
+
+def half_an_emoji(request: httpx.Request, handle: Handle) -> httpx.Response:
+    """The true answer, with half an emoji where a note says HALF."""
+    true = handle(request)
+    kept = {name: value for name, value in true.headers.items() if name != "content-length"}
+    return httpx.Response(200, headers=kept, content=true.content.replace(b"HALF", rb"half \ud83d"))
+
+
+def test_half_an_emoji_in_one_name_does_not_close_the_shop(bench):
+    """Findings 10: a lone surrogate in a listed order is mended, the page is read, and the order is handled."""
+    broken = shop_of(bench).create_order(note="HALF")
+    bench.clock.advance(600)
+    bench.faults["shop"].add(half_an_emoji, path=LIST, times=0)
+    report = bench.run(force=True)
+    assert report.exit_code == 0
+    assert bench.handled("shop", "orders/create")[str(broken)] == 1
