@@ -11,6 +11,18 @@ from reconcile.ledger import Ledger
 from reconcile.ledger.engine import ENGINES
 
 
+#: Minutes of killed processes. On PostgreSQL they are for CI, so that the README's command stays short.
+KILLING = ("test_crash_sweep", "test_dispatch_crashes", "test_recovery")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what only CI runs."""
+    for item in items:
+        if item.path.stem in KILLING and "postgresql" in item.name:
+            item.add_marker(pytest.mark.sweep)
+
+
 @pytest.fixture(scope="session")
 def postgres_server():
     """The maintenance URL of a real PostgreSQL; one server per worker, gone when the session ends."""
