@@ -10,7 +10,6 @@ from reconcile.clock import SystemClock
 from reconcile.ledger import Ledger
 from reconcile.ledger.engine import ENGINES
 
-
 #: Minutes of killed processes. On PostgreSQL they are for CI, so that the README's command stays short.
 KILLING = ("test_crash_sweep", "test_dispatch_crashes", "test_recovery")
 
