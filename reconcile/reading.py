@@ -20,6 +20,7 @@ from reconcile.http import ProviderClient
 from reconcile.judge import Scope, judge
 from reconcile.ledger import Ledger
 from reconcile.listing import ahead, guarded
+from reconcile.model import Snapshot
 from reconcile.planner import Planner
 from reconcile.progress import Progress
 from reconcile.recall import Recall, absent, recall
@@ -95,8 +96,9 @@ def _open(reader: Reader, planner: Planner, cut: Sequence[OpenWindow]) -> OpenWi
     if window is None:
         return None
     failpoints.reach("window.opened")
-    whole = (one for one in cut if not holes(window, [one.window]))
-    return OpenWindow(window, reader.now(), seen={mark for one in whole for mark in one.seen})
+    whole = [one for one in cut if not holes(window, [one.window])]
+    seen = {mark for one in whole for mark in one.seen}
+    return OpenWindow(window, reader.now(), seen=seen, again=set() if whole else None)
 
 
 def _read_window(reader: Reader, planner: Planner, opened: OpenWindow) -> None:
@@ -123,6 +125,8 @@ def _take_page(reader: Reader, opened: OpenWindow, page: Page) -> None:
         judged = judge(tx, reader.scope, page.items, opened.window, opened.seen)
     opened.pages += 1
     opened.items += len(page.items)
+    if opened.again is not None:
+        opened.again |= {one.subject.id for one in page.items if isinstance(one, Snapshot) and one.at in opened.window}
     last = page.next is None
     if last:
         _still_remembered(reader, opened)
@@ -151,7 +155,7 @@ def _recall(reader: Reader, opened: OpenWindow) -> Recall:
     """Only a list by last change can be held against what we know: other filters do not look at versions."""
     if reader.facts.filter_by is not FilterBy.UPDATED or not isinstance(reader.connector, ReadsItems):
         return Recall()
-    listed = {id_ for id_, _ in opened.seen}
+    listed = {id_ for id_, _ in opened.seen} if opened.again is None else opened.again
     lacking = absent(reader.ledger, reader.scope.source, reader.facts.resource, opened.window, listed)
     resource, sees_all = reader.facts.resource, reader.sees_all
     return recall(reader.connector, reader.client, reader.ref, resource, lacking, reader.stop, sees_all=sees_all)

@@ -51,6 +51,8 @@ class Counts:
 class OpenWindow:
     """A window being read. `seen` is every item it listed, `cursor` where an earlier run left off.
 
+    For a part of a window that was cut, `seen` holds what that one listed as well, and `again` the ids of its own.
+
     `read_at` is provider time when its listing began; `counts` are not written yet.
     """
 
@@ -60,6 +62,7 @@ class OpenWindow:
     pages: int = 0
     items: int = 0
     seen: set[tuple[str, int]] = field(default_factory=set)
+    again: set[str] | None = None
     counts: Counts = field(default_factory=Counts)
 
 

@@ -196,6 +196,29 @@ def test_a_window_that_is_cut_counts_its_items_once(bench, monkeypatch):
     assert told.listed - told.filtered == 20
 
 
+def test_a_part_of_a_cut_window_is_held_against_what_we_know_by_its_own_listing(bench, monkeypatch):
+    """C10: what only the whole window listed, and its part leaves out, makes the part incomplete."""
+    monkeypatch.setattr(listing, "PAGE_SIZE", 1)
+    monkeypatch.setattr("reconcile.planner.PAGES_PER_WINDOW", 2)
+    shop = a_fake_shop(bench, 20)
+    since = bench.clock.now() - DAY
+    assert bench.run(since=since, force=True).exit_code == 0
+    known, shown = shop.truth[-1].subject_id.encode(), []
+
+    def forgetful(request: httpx.Request, handle: Handle) -> httpx.Response:
+        answer = handle(request)
+        if known not in answer.content:
+            return answer
+        shown.append(request)
+        headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
+        return answer if len(shown) == 1 else httpx.Response(200, json={"orders": []}, headers=headers)
+
+    bench.faults["shop"].add(forgetful, path=r"/orders\.json", times=0)
+    report = bench.run(since=since, recheck=True)
+    assert len(shown) > 1
+    assert (report.exit_code, kinds(report)) == (4, [GapKind.LISTING_INCOMPLETE])
+
+
 def test_a_repeatable_fact_that_was_replaced_stays_accounted_for(bench):
     """H12: a later look at the same list finds what the first found: nothing is missing, and no gap opens."""
     stripe = a_fake_bank(bench, FAILED)
