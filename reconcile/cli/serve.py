@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
 import typer
@@ -31,5 +32,10 @@ def serve(
     Each is stored before it is answered, and handed to its handler at once.
     """
     state = State.of(context)
-    with wiring.working(state, wiring.load_config(state)) as work:
+    config = wiring.load_config(state)
+    for source in config.sources.values():
+        if source.webhook is None or not source.webhook.secrets:
+            what = f"{source.name}: webhook.secret is not set, so every delivery to it is refused"
+            state.output.say(f"warning: {what}", level=logging.WARNING)
+    with wiring.working(state, config) as work:
         raise typer.Exit(server.serve(work, host, port, lambda url: state.output.say(f"receiving at {url}SOURCE")))

@@ -103,7 +103,8 @@ def _listen(context: Context, receiver: Receiver, host: str, port: int, ready: C
     try:
         sockets = [config.bind_socket()]
     except SystemExit:
-        raise ConfigError(f"cannot listen on {host}:{port}; is the port taken? choose another with --port") from None
+        remedy = "if the port is taken, choose another with --port; if the address is not this machine's, with --host"
+        raise ConfigError(f"cannot listen on {host}:{port}; {remedy}") from None
     bound = sockets[0].getsockname()
     server = _Server(config, lambda: ready(f"http://{bound[0]}:{bound[1]}/webhooks/") if ready else None)
     watcher = threading.Thread(target=_watch, args=(context, server), name="watch for stop", daemon=True)

@@ -191,6 +191,18 @@ def test_a_taken_port_is_said(project, receiver):
     assert "Traceback" not in done.stderr
 
 
+def test_a_secret_that_is_missing_is_said_at_the_start(project):
+    """Without `webhook.secret` every delivery is refused, so the receiver warns before the first one comes."""
+    config = project.folder / "schedules.yaml"
+    config.write_text(config.read_text().replace("secret: whsec_dummy_hush, ", ""))
+    process = project.start("serve", "--port", "0")
+    try:
+        assert "warning: acme-shop: webhook.secret is not set" in process.stderr.readline()
+    finally:
+        process.kill()
+        process.communicate(timeout=15)
+
+
 @pytest.mark.parametrize("name", ["inbox.before_store", "inbox.stored"])
 def test_killed_while_it_stores_a_delivery_loses_none(databases, project, tmp_path, name):
     """H6, L3: no 2xx without a commit; what was committed unheard is a duplicate when it comes again; handled once."""
