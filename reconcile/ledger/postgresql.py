@@ -26,7 +26,7 @@ def engines(url: URL) -> tuple[Engine, Engine]:
         )
     except ModuleNotFoundError as error:
         raise LedgerError(
-            "ledger: the PostgreSQL driver is not installed; run `pip install 'reconcile[postgres]'`"
+            "ledger: the PostgreSQL driver is not installed; run `pip install 'psycopg[binary]>=3.2,<4'`"
         ) from error
     reader = engine.execution_options()
     event.listen(reader, "begin", _read_only)

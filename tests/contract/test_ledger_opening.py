@@ -52,7 +52,7 @@ def test_password_is_masked_in_repr():
 def test_missing_driver_names_the_extra(monkeypatch):
     """Without psycopg the message is the command that installs it."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(LedgerError, match=r"pip install 'reconcile\[postgres\]'"):
+    with pytest.raises(LedgerError, match=r"pip install 'psycopg\[binary\]"):
         opened("postgresql://user@host/db")
 
 
