@@ -52,7 +52,8 @@ def _run(state: State, words: Sequence[str]) -> int:
 
 def _usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
-    message = error.format_message()
+    # Pydantic, which checks the values for typer, names the exception before its text.
+    message = error.format_message().replace("Value error, ", "", 1)
     hint = f"\nsee `{context.command_path} --help`" if context else ""
     # A group without a command comes as an error whose message is the whole help.
     return message if message.startswith("Usage:") else f"reconcile: {message}{hint}"

@@ -45,7 +45,8 @@ def _text_of(error: BaseException) -> str:
 
 def _place(error: BaseException) -> str:
     frames = extract_tb(error.__traceback__)
-    if not frames:
+    # A module that is no Python fails in the importer; its error's text says where.
+    if not frames or (isinstance(error, SyntaxError) and str(error.filename).endswith(".py")):
         return ""
     last = frames[-1]
     return f" ({'/'.join(PurePath(last.filename).parts[-2:])}:{last.lineno} in {last.name})"

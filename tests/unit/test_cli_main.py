@@ -106,6 +106,7 @@ def test_a_bug_before_the_configuration_is_loaded_hides_the_environment(monkeypa
         (["baseline"], "Missing option '--since'"),
         (["explain", "order"], "must be type/id, such as order/1001"),
         (["gaps", "retry"], "name gaps by number"),
+        (["gaps", "list", "--kind", "lost"], "Invalid value for '--kind': 'lost' is not one of 'missing', "),
         (["gaps", "show", "7"], "there is no gap 7"),
         (["events", "show", "evt_1"], "no event of acme-shop is known by 'evt_1'"),
         (["pause", "bogus"], "no source is called bogus"),

@@ -63,7 +63,7 @@ def test_an_attribute_of_an_attribute(app):
             r"failed: ValueError: no \[31mcolour \(.*app_of_a_test.py:1",
         ),
         ("import sys; sys.exit(3)", "handle", r"importing app_of_a_test failed: SystemExit: 3"),
-        ("def handle(:", "handle", r"importing app_of_a_test failed: SyntaxError"),
+        ("def handle(:", "handle", r"importing app_of_a_test failed: SyntaxError: .*\(app_of_a_test.py, line 1\)$"),
     ],
 )
 def test_what_cannot_be_loaded(app, code, attribute, message):
