@@ -68,7 +68,8 @@ def _source(context: Context, options: Options, source: SourceConfig) -> Result:
     except Stopped:
         result.codes.append(context.stop.exit_code)
     except ReconcileError as error:
-        result.errors.append(f"{source.name}: {error}")
+        named = f"{source.name}: "  # which a provider's error begins with already
+        result.errors.append(named + str(error).removeprefix(named))
         result.codes.append(error.exit_code)
         if not result.streams:
             result.streams += failed(context.connector(source).facts, source, context.clock.now(), str(error))

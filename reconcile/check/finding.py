@@ -30,7 +30,7 @@ class Finding:
 
 def failure(area: str, error: ReconcileError) -> Finding:
     """An error of ours as a finding: its message says what to do already."""
-    return Finding(Level.FAIL, area, str(error), exit_code=error.exit_code)
+    return Finding(Level.FAIL, area, str(error).removeprefix(f"{area}: "), exit_code=error.exit_code)
 
 
 def guarded(area: str, findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -42,6 +42,8 @@ def status(context: typer.Context, *, as_json: AsJson = False) -> None:
 
 def _source(source: SourceStatus, board: Board) -> Iterator[str]:
     yield source.source
+    if not source.streams:
+        yield "  nothing read yet; `reconcile run` begins"
     for stream in source.streams:
         yield f"  {stream.stream:<24} {stream.bar:{CELLS}}"
         yield f"  {'':<24} {'; '.join(_stream(stream))}"
