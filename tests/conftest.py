@@ -10,7 +10,7 @@ from reconcile.clock import SystemClock
 from reconcile.ledger import Ledger
 from reconcile.ledger.engine import ENGINES
 
-#: Minutes of killed processes. On PostgreSQL they are for CI, so that the README's command stays short.
+#: Minutes of killed processes, on every engine: for CI, so that the README's command stays short.
 KILLING = ("test_crash_sweep", "test_dispatch_crashes", "test_recovery")
 
 
@@ -18,7 +18,7 @@ KILLING = ("test_crash_sweep", "test_dispatch_crashes", "test_recovery")
 def pytest_collection_modifyitems(items):
     """Mark what only CI runs."""
     for item in items:
-        if item.path.stem in KILLING and "postgresql" in item.name:
+        if item.path.stem in KILLING and any(engine in item.name for engine in ENGINES):
             item.add_marker(pytest.mark.sweep)
 
 
