@@ -240,9 +240,11 @@ def test_a_handler_that_leads_back_to_us_by_another_name_never_passes_for_handle
     """421: our own replay is no duplicate; the event stays undone, and the report says where the URL leads."""
     with two_years(project) as fake:
         path = project.folder / "schedules.yaml"
+        text = path.read_text()
+        # The receiver itself has no handler: one of its own would take the events before their URL is tried.
+        path.write_text(text.replace("handler: acme:handlers", ""))
         with serving(project) as receiver:
-            text = path.read_text().replace("handler: acme:handlers", f"handler: {receiver.url}acme-shop")
-            path.write_text(text)
+            path.write_text(text.replace("handler: acme:handlers", f"handler: {receiver.url}acme-shop"))
             report = project.json("run", "--since", "30d")
     lost = [one.subject_id for one in fake.truth if one.topic == "orders/create"][-2:]
     assert report["returned"] == 3
