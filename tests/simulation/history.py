@@ -14,6 +14,7 @@ from simulation.processes import Killed
 from simulation.trouble import Trouble
 from simulation.world import World
 
+from reconcile import statusboard
 from reconcile.context import Options
 from reconcile.model import micros
 from reconcile.report import RunReport
@@ -45,7 +46,11 @@ def play(seed: int, *, forgets: bool | None = None) -> Story:
     world = World(plan)
     try:
         with world.installed():
-            return History(world, plan).play()
+            history = History(world, plan)
+            try:
+                return history.play()
+            finally:
+                history.close()
     except AssertionError as error:
         raise Violation(f"seed {seed}: {error}\n" + "\n".join(world.trace[-60:])) from error
 
@@ -60,7 +65,13 @@ class History:
         self._business = Business(world, plan.dice)
         self._checker = Checker(world)
         self._trouble = Trouble(world, plan.dice, self._business.happen, self._rival)
+        self._forgetful = trouble.Forgetful(plan.dice, 0.3)
         self._story = Story(plan.seed)
+
+    def close(self) -> None:
+        """Let go of files."""
+        self._checker.close()
+        self._world.close()
 
     def play(self) -> Story:
         """Everything, in order."""
@@ -98,7 +109,7 @@ class History:
             self._world.pass_time(max(0.0, (at - self._world.base.now()).total_seconds()))
             if what == "business":
                 self._business.happen()
-                if dice.random() < 0.15:
+                if dice.random() < 0.1:
                     self._world.pump()
                     self._run(DISPATCH, Options())
             else:
@@ -110,7 +121,11 @@ class History:
         dice, base = self._dice, self._world.base
         if self._plan.drift_jumps and dice.random() < 0.3:
             self._world.clock.offset += timedelta(seconds=dice.choice((-45, 20, 100)))
-        options = Options(wait=timedelta(seconds=dice.choice((0, 15, 60))))
+            self._world.say(f"our clock is {self._world.clock.offset} off")
+        if dice.random() < 0.5:
+            self._business.happen()  # too new to be listed: the provider itself may not show it yet
+            self._world.pass_time(dice.choice((0, 1, self._plan.settle.total_seconds())))
+        options = Options(wait=timedelta(seconds=dice.choice((0, 5, 35))))
         draw = dice.random()
         if draw < 0.08:
             options = replace(options, recheck=True)
@@ -136,9 +151,21 @@ class History:
     def _run(self, jobs: Sequence[str], options: Options, *, calm: bool = False) -> RunReport | None:
         """One run under trouble; then the checker looks at what it left."""
         trouble.plan_faults(self._world, self._dice, 0.0 if calm else self._plan.provider_faults)
+        known = self._checker.known_versions() if self._plan.forgets else {}
+        if self._plan.forgets:
+            self._forgetful.begin()
+            self._world.edit = self._forgetful.edit
         self._trouble.prepare(0.0 if calm else self._plan.crashes, 0.0 if calm else self._plan.intrusions)
         report = self._attempt(jobs, options)
         self._trouble.calm_down()
+        self._world.edit = lambda request, answer: answer
+        if report is not None and not options.force:
+            self._checker.valve_held(report)
+        if report is not None and options.since is not None:
+            world = self._world
+            self._checker.frontier_is_true(statusboard.read(world.config, world.process.ledger, world.clock))
+        if report is not None and jobs != DISPATCH:
+            self._checker.noticed(report, known, self._forgetful.left_out)
         for faults in self._world.faults.values():
             faults.clear()
         self._checker.after_run(report)
@@ -167,9 +194,12 @@ class History:
         """A second runner, while the first one works: it must find the source busy, unless the lease has run out."""
         world = self._world
         rival = world.machines.start(here=self._dice.random() < 0.5)
+        jobs = DISPATCH if place.startswith(("dispatch", "target")) else BACKFILL
+        if jobs is DISPATCH and self._dice.random() < 0.7:
+            world.pass_time(31)  # the claims of whoever sleeps here have run out
         expected = self._checker.leased(BACKFILL[0], world.clock.now())
         try:
-            report = world.run(rival, self._dice.choice((BACKFILL, DISPATCH, BACKFILL)), Options(wait=timedelta()))
+            report = world.run(rival, jobs, Options(wait=timedelta()))
             if any("is held by" in error for error in report.errors):
                 self._story.busy += 1
                 assert report.exit_code in (75, 4), f"a busy source ended in {report.exit_code}"
@@ -190,14 +220,14 @@ class History:
         world.pass_time(86_400 if abs(plan.drift) > 1000 else 0)
         for number in range(QUIET_RUNS):
             before = self._checker.standing()
-            self._attempt_quietly(force=number > 3)
+            self._attempt_quietly(force=number > 1)
             if self._checker.standing() == before and not self._checker.waiting():
                 return  # H12: a run over a quiet world did nothing at all
-            world.pass_time(100 if number < 8 else 1000)
+            world.pass_time(300)
         raise AssertionError(f"H12: after {QUIET_RUNS} quiet runs something still moves")
 
     def _attempt_quietly(self, *, force: bool) -> None:
-        report = self._attempt([], Options(force=force))
+        report = self._attempt([], Options(force=force, wait=timedelta(seconds=5)))
         assert report is not None, "nobody was to die any more"
         self._checker.after_run(report)
 

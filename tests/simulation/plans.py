@@ -70,7 +70,9 @@ def draw(seed: int, *, forgets: bool | None = None) -> Plan:
     sources = dice.choice((("shop",), ("shop",), ("shop",), ("pay",), ("pay",), ("shop", "pay")))
     settle = dice.choice((2, 5, 10, 20))
     overlap = dice.choice((30, 60, 120, 300))
-    lag = dice.choice((0.0, dice.uniform(0, settle), dice.uniform(0, settle), dice.uniform(settle, overlap - 2)))
+    lag = dice.choice(
+        (0.0, dice.uniform(0, settle), dice.uniform(settle, overlap - 2), dice.uniform(settle, overlap - 2))
+    )
     span = dice.choice((300.0, 900.0, 3600.0))
     topics = {"shop": _some(dice, SHOP_TOPICS), "pay": _some(dice, PAY_TOPICS) if dice.random() < 0.8 else ("*",)}
     subscribed = {name: _heard(dice, topics[name]) for name in topics}
@@ -84,10 +86,10 @@ def draw(seed: int, *, forgets: bool | None = None) -> Plan:
         settle=timedelta(seconds=settle),
         overlap=timedelta(seconds=overlap),
         lag=lag,
-        page=dice.choice((1, 2, 3, 5, 250)),
-        drift=dice.choice((0.0, 0.0, 7.0, -7.0, 200.0, -200.0)) if "pay" in sources else dice.choice(
-            (0.0, 5.0, -5.0, 90.0, -90.0, 86_400.0, -86_400.0)
-        ),
+        page=dice.choice((1, 2, 3, 5, 250)) if sources == ("shop",) else dice.choice((3, 5, 8, 250)),
+        drift=dice.choice((0.0, 0.0, 7.0, -7.0, 200.0, -200.0))
+        if "pay" in sources
+        else dice.choice((0.0, 5.0, -5.0, 90.0, -90.0, 86_400.0, -86_400.0)),
         drift_jumps=dice.random() < 0.2,
         fates=_fates(dice, calm=calm),
         delay=dice.choice((0.0, 5.0, 120.0)),
@@ -95,8 +97,8 @@ def draw(seed: int, *, forgets: bool | None = None) -> Plan:
         keeps_webhook_id=dice.random() < 0.7,
         outages=_outages(dice, span),
         span=span,
-        happenings=dice.randint(8, 30),
-        every=span / dice.randint(2, 6),
+        happenings=dice.randint(5, 15),
+        every=span / dice.choice((1, 2, 2, 3, 4)),
         valve=dice.choice((500, 500, 500, 4)),
         exactly_once=dice.random() < 0.75,
         trouble=dice.choice((0.0, 0.0, 0.15, 0.4)),
@@ -105,7 +107,7 @@ def draw(seed: int, *, forgets: bool | None = None) -> Plan:
         intrusions=dice.choice((0.0, 0.15, 0.4)),
         first=dice.choice(("plain", "plain", "since", "since", "baseline", "late")),
         retry=tuple(timedelta(seconds=s) for s in dice.choice(((5, 10), (5, 10, 20, 40, 80)))),
-        first_window=timedelta(seconds=dice.choice((span / 20, span / 5, span / 2, 86_400))),
+        first_window=timedelta(seconds=dice.choice((span / 8, span / 3, 86_400, 86_400))),
     )
     plan.forgets = dice.random() < 0.12 if forgets is None else forgets
     if plan.forgets:

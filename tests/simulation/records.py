@@ -51,10 +51,17 @@ class Records:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._ledger = _open(str(world.path))
+        self._own = _open(str(world.own))
+
+    def close(self) -> None:
+        """Let go of both files."""
+        self._ledger.close()
+        self._own.close()
 
     def query(self, sql: str, *bound: Any) -> list[sqlite3.Row]:
         """Rows of the ledger's file."""
-        return _query(str(self._world.path), sql, *bound)
+        return self._ledger.execute(sql, bound).fetchall()
 
     def truth(self, source: str) -> Iterator[Told]:
         """What really happened, of the topics the source has subscribed to, oldest first."""
@@ -82,24 +89,24 @@ class Records:
     def effects(self) -> list[Effect]:
         """Every effect, of either database."""
         found = self.query("select * from effect order by n")
-        if self._world.own.exists():
-            found += _query(str(self._world.own), "select * from effect order by n")
+        if not self._world.plan.exactly_once:
+            found += self._own.execute("select * from effect order by n").fetchall()
         return [_effect(row) for row in found]
 
     def rows(self) -> list[Row]:
         """Every event of the ledger whose body is there."""
         return [_row(row) for row in self.query("select * from reconcile_event order by seq")]
 
-    def gap_facts(self) -> set[tuple[str, str, str, str]]:
-        """The facts that an open gap speaks for: its event's, or the one its key names."""
-        found: set[tuple[str, str, str, str]] = set()
+    def gap_facts(self) -> list[tuple[str, str, str, str]]:
+        """The fact that each open gap speaks for: its event's, or the one its key names."""
+        found: list[tuple[str, str, str, str]] = []
         rows = {row.seq: row for row in self.rows()}
         for gap in self.query("select * from reconcile_gap where state = 'open'"):
             if gap["seq"] in rows:
-                found.add(rows[gap["seq"]].told.fact.key)
+                found.append(rows[gap["seq"]].told.fact.key)
             elif gap["kind"] == "not_rebuildable":
                 topic, subject, *occurrence = gap["key"].split(":", 2)
-                found.add((gap["source"], topic, subject, "".join(occurrence)))
+                found.append((gap["source"], topic, subject, "".join(occurrence)))
         return found
 
     def gap_versions(self) -> dict[str, int]:
@@ -111,7 +118,9 @@ class Records:
         """A fingerprint of tables, attempts of calls included."""
         whole = hashlib.sha256()
         for table in tables:
-            columns = [row[1] for row in self.query(f"pragma table_info({table})") if row[1] not in ("seen_at", "run_id")]
+            columns = [
+                row[1] for row in self.query(f"pragma table_info({table})") if row[1] not in ("seen_at", "run_id")
+            ]
             for row in self.query(f"select {', '.join(columns)} from {table} order by rowid"):
                 whole.update(repr(tuple(row)).encode())
         return whole.hexdigest()
@@ -131,13 +140,11 @@ def is_state(fact: Fact) -> bool:
     return fact.topic == STATE_TOPIC
 
 
-def _query(path: str, sql: str, *bound: Any) -> list[sqlite3.Row]:
-    connection = sqlite3.connect(path)
+def _open(path: str) -> sqlite3.Connection:
+    """Read as it stands now, whenever asked: no transaction outlives its statement."""
+    connection = sqlite3.connect(path, isolation_level=None)
     connection.row_factory = sqlite3.Row
-    try:
-        return connection.execute(sql, bound).fetchall()
-    finally:
-        connection.close()
+    return connection
 
 
 def _effect(row: sqlite3.Row) -> Effect:

@@ -47,7 +47,7 @@ class Service:
     """
 
     seed: int
-    path: str
+    own: sqlite3.Connection
     exactly_once: bool
     trouble: float
     calls: int = 0
@@ -69,10 +69,7 @@ class Service:
         self.calls += 1
         if self._fails(event)[0]:
             raise RuntimeError("the service has trouble")
-        with sqlite3.connect(self.path) as own:
-            own.execute(TABLE)
-            own.execute(_INSERT, _row(event, through_session=False))
-        own.close()
+        self.own.execute(_INSERT, _row(event, through_session=False))
 
     @property
     def handler(self) -> Any:

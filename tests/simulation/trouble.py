@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 
+import httpx
 from simulation.processes import Killed
+from simulation.told import seconds
 from simulation.world import World
 
 from reconcile.sandbox import page_faults, wire_faults
@@ -110,6 +113,42 @@ def plan_faults(world: World, dice: random.Random, chance: float) -> None:
             name = dice.choice(sorted(FAULTS))
             world.say(f"fault planned: {name}")
             faults.add(FAULTS[name](), path=LISTS, nth=dice.randint(1, 4), times=dice.choice((1, 1, 2, 0)))
+
+
+class Forgetful:
+    """A list that now and then leaves out the last order of a page. It keeps what nobody was shown instead."""
+
+    def __init__(self, dice: random.Random, odds: float) -> None:
+        self._dice = dice
+        self._odds = odds
+        self.left_out: dict[str, int] = {}
+
+    def begin(self) -> None:
+        """A run begins."""
+        self.left_out.clear()
+
+    def edit(self, request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        """The answer, perhaps without its last order."""
+        if not request.url.path.endswith("/orders.json") or answer.status_code != 200:
+            return answer
+        orders = json.loads(answer.content)["orders"]
+        for order in orders:
+            self.left_out.pop(str(order["id"]), None)
+        if not orders or self._dice.random() >= self._odds:
+            return answer
+        lost = orders.pop()
+        if self._well_inside(request, seconds(lost["updated_at"])):
+            self.left_out[str(lost["id"])] = seconds(lost["updated_at"])
+        headers = [item for item in answer.headers.multi_items() if item[0] != "content-length"]
+        return httpx.Response(200, headers=headers, content=json.dumps({"orders": orders}).encode())
+
+    @staticmethod
+    def _well_inside(request: httpx.Request, version: int) -> bool:
+        """A request is widened to whole seconds: what lies at its edges may belong to another window."""
+        asked = request.url.params
+        if "updated_at_min" not in asked:
+            return False
+        return seconds(asked["updated_at_min"]) < version < seconds(asked["updated_at_max"])
 
 
 FAULTS: dict[str, Callable[[], Fault]] = {

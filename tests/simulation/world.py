@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import os
 import random
+import re
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -39,6 +41,8 @@ from reconcile.sandbox.stripe import FakeStripe
 from reconcile.targets.inprocess import InProcessTarget
 from reconcile.targets.loading import LoadedHandler
 
+#: Every list is asked for its largest page, but for Stripe's newest event, asked for alone.
+_LIMIT = re.compile("limit=(250|100)(?![0-9])")
 URL = "https://hooks.acme.example/"
 _YAML = """
 sources:
@@ -132,7 +136,9 @@ class World:
         self.base = SettableClock(START)
         self.clock = Drifting(self.base, plan.drift)
         self.config = _config(here.config, plan)
-        self.service = Service(plan.seed, str(self.own), plan.exactly_once, plan.trouble)
+        own = sqlite3.connect(self.own, isolation_level=None)
+        own.execute(TABLE)
+        self.service = Service(plan.seed, own, plan.exactly_once, plan.trouble)
         self.machines = Machines(here.url, here.engines, self.clock)  # type: ignore[arg-type]
         self.fakes = self._fakes()
         self.faults = {name: Faults(fake) for name, fake in self.fakes.items()}
@@ -141,6 +147,7 @@ class World:
         self.web = self.machines.start()
         self.acting: list[Process] = []
         self.reached: Callable[[str], None] = lambda place: None
+        self.edit: Callable[[httpx.Request, httpx.Response], httpx.Response] = lambda request, answer: answer
         self.interfere: Callable[[str], None] = lambda place: None
         self.accepted: list[tuple[str, Mapping[str, str], bytes]] = []
         self.requests: list[tuple[str, str, str]] = []
@@ -240,14 +247,16 @@ class World:
         if process.dead:
             raise Killed(process)
         self.requests.append((source, request.method, str(request.url)))
-        limit = request.url.params.get("limit")
-        if limit and int(limit) > self.plan.page:
-            url = request.url.copy_set_param("limit", self.plan.page)
-            request = httpx.Request(request.method, url, headers=request.headers, content=request.content)
+        url = _LIMIT.sub(lambda limit: f"limit={min(int(limit[1]), self.plan.page)}", str(request.url))
+        request = httpx.Request(request.method, url, headers=request.headers, content=request.content)
         self.interfere("asked")
-        answer = self.faults[source].handle(request)
+        answer = self.edit(request, self.faults[source].handle(request))
         self.interfere("answered")
         return answer
+
+    def close(self) -> None:
+        """Let go of the service's own database."""
+        self.service.own.close()
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass; deliveries are attempted as they come due."""

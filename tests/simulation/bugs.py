@@ -1,0 +1,296 @@
+"""Bugs that were never there: each is planted into production code, for the checker to find.
+
+A planter is given an `ExitStack`, into which it enters its patches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from unittest import mock
+
+from sqlalchemy import text
+
+from reconcile import diff, failpoints, inbox, plan, reading, statusboard, streaming, valve
+from reconcile.dispatch import dispatcher
+from reconcile.errors import BadAnswer
+from reconcile.http import ProviderClient
+from reconcile.ledger import claims, coverage, effects, events, leases, marks
+from reconcile.ledger.coverage import Covered
+from reconcile.ledger.events import Held, Lacking
+from reconcile.model import Candidate, Window, micros
+from reconcile.recall import Recall
+from reconcile.record import LedgerRecorder
+from reconcile.targets import exactly_once
+from reconcile.targets.calling import Result
+from reconcile.targets.model import Verdict
+
+Planter = Callable[[ExitStack], None]
+#: By name, every bug and the most seeds it may hide behind.
+BUGS: dict[str, Planter] = {}
+TICK = timedelta(microseconds=1)
+
+
+def _bug(plant: Planter) -> Planter:
+    BUGS[plant.__name__.strip("_")] = plant
+    return plant
+
+
+def _swap(stack: ExitStack, owner: Any, name: str, new: Any) -> None:
+    stack.enter_context(mock.patch.object(owner, name, new))
+
+
+@_bug
+def _greater_for_greater_or_equal(stack: ExitStack) -> None:
+    true = diff.ask_snapshots
+
+    def ask(items: Any, window: Window, *rest: Any) -> Any:
+        return true(items, Window(min(window.start + TICK, window.end), window.end), *rest)
+
+    _swap(stack, diff, "ask_snapshots", ask)
+
+
+@_bug
+def _coverage_committed_before_its_page(stack: ExitStack) -> None:
+    true = LedgerRecorder.page
+
+    def page(self: LedgerRecorder, opened: Any, judged: Any, cursor: Any, recalled: Any) -> None:
+        if recalled is not None and recalled.complete:
+            key, covered = self.key, Covered(opened.window, opened.read_at, dict(self.floors))
+            with self.ledger.write() as tx:
+                coverage.add(
+                    tx, key.source, key.stream, key.fingerprint, covered, self.book.run_id, overlap=self.overlap
+                )
+            failpoints.reach("page.before_commit")
+        true(self, opened, judged, cursor, recalled)
+
+    _swap(stack, LedgerRecorder, "page", page)
+
+
+@_bug
+def _last_page_never_stored(stack: ExitStack) -> None:
+    true = LedgerRecorder.page
+
+    def page(self: LedgerRecorder, opened: Any, judged: Any, cursor: Any, recalled: Any) -> None:
+        if recalled is not None and judged.listed:
+            judged = replace(judged, listed=0, filtered=0, already_handled=0, findings=diff.Findings())
+        true(self, opened, judged, cursor, recalled)
+
+    _swap(stack, LedgerRecorder, "page", page)
+
+
+@_bug
+def _deduped_by_event_id_alone(stack: ExitStack) -> None:
+    _swap(stack, events, "by_fact", lambda *_: {})
+    _swap(stack, events, "by_version", lambda *_: {})
+
+
+@_bug
+def _watermark_without_overlap(stack: ExitStack) -> None:
+    """What was read once is never read again: provisional is taken for final."""
+    _swap(stack, plan, "final_part", lambda window, read_at, overlap: window)
+
+
+@_bug
+def _no_settle(stack: ExitStack) -> None:
+    _swap(stack, plan.Ask, "end", property(lambda ask: max(ask.start, min(ask.until or ask.now, ask.now))))
+
+
+@_bug
+def _our_clock_for_the_providers(stack: ExitStack) -> None:
+    _swap(stack, ProviderClient, "provider_date", property(lambda client: client._clock.now()))
+
+
+@_bug
+def _absorbed_again_and_again(stack: ExitStack) -> None:
+    true = events._held
+
+    def held(row: Any) -> Held:
+        found = true(row)
+        return Held(found.seq, found.state, found.reconstructed, absorbed=False)
+
+    _swap(stack, events, "_held", held)
+
+
+@_bug
+def _never_absorbed(stack: ExitStack) -> None:
+    _swap(stack, inbox, "_absorb", lambda *_: None)
+
+
+@_bug
+def _diff_on_the_subject_alone(stack: ExitStack) -> None:
+    true = events.lacking
+
+    def lacking(tx: Any, source: str, topics: Any, facts: Any, states: Any, seen: Any) -> Lacking:
+        return true(tx, source, topics, facts, [(type_, id_, 0) for type_, id_, _ in states], seen)
+
+    _swap(stack, events, "lacking", lacking)
+
+
+@_bug
+def _valve_releases_nothing(stack: ExitStack) -> None:
+    _swap(stack, events, "release", lambda *_, **__: 0)
+
+
+@_bug
+def _held_of_a_crashed_run_forgotten(stack: ExitStack) -> None:
+    def release(tx: Any, source: str, stream: str | None = None, **_: Any) -> int:
+        newest = "(select max(id) from reconcile_run)"
+        update = "update reconcile_event set state = 'waiting', next_at = :now where state = 'held'"
+        where = f"{update} and source = :source and stream = :stream and run_id = {newest}"
+        bound = {"now": micros(tx.now), "source": source, "stream": stream}
+        return int(tx.connection.execute(text(where), bound).rowcount)
+
+    _swap(stack, events, "release", release)
+
+
+@_bug
+def _valve_always_open(stack: ExitStack) -> None:
+    _swap(stack, valve, "_reason", lambda *_, **__: "")
+
+
+@_bug
+def _marked_before_its_effect(stack: ExitStack) -> None:
+    def call(self: Any, caller: Any, route: Any, event: Any, claim: Any, started: Any) -> Result:
+        first = self._open()
+        effects.settle(first, effects.Mark(claim.seq, claim.fence, claim.number, started, started), self._clock)
+        failpoints.reach("handler.committed")
+        session = self._open()
+        try:
+            raised = caller.attempt(route, event, session)
+            if raised is None:
+                session.keep()
+        finally:
+            session.drop()
+        return Result(Verdict.HANDLED, started, self._clock.now(), marked=True)
+
+    _swap(stack, exactly_once.Sessions, "call", call)
+
+
+@_bug
+def _effect_committed_before_its_mark(stack: ExitStack) -> None:
+    def call(self: Any, caller: Any, route: Any, event: Any, claim: Any, started: Any) -> Result:
+        session = self._open()
+        try:
+            raised = caller.attempt(route, event, session)
+            if raised is None:
+                session.keep()
+        finally:
+            session.drop()
+        failpoints.reach("handler.committed")
+        verdict = Verdict.HANDLED if raised is None else Verdict.FAILED
+        return Result(verdict, started, self._clock.now(), "" if raised is None else "it failed")
+
+    _swap(stack, exactly_once.Sessions, "call", call)
+
+
+@_bug
+def _loop_taken_for_the_end(stack: ExitStack) -> None:
+    true = reading.guarded
+
+    def guarded(pages: Any, where: str) -> Any:
+        last = None
+        try:
+            for last in true(pages, where):
+                yield last
+        except BadAnswer:
+            yield replace(last, items=(), next=None) if last else reading.Page((), None)
+
+    _swap(stack, reading, "guarded", guarded)
+
+
+@_bug
+def _no_recall_check(stack: ExitStack) -> None:
+    _swap(stack, reading, "_recall", lambda *_: Recall())
+
+
+@_bug
+def _floor_is_the_windows_start(stack: ExitStack) -> None:
+    true = diff.ask_snapshots
+
+    def ask(items: Any, window: Window, seen: Any, rebuild: Any, floors: Any) -> Any:
+        later = {topic: max(floor, micros(window.start)) for topic, floor in floors.items()}
+        return true(items, window, seen, rebuild, later)
+
+    _swap(stack, diff, "ask_snapshots", ask)
+
+
+@_bug
+def _claims_without_a_fence(stack: ExitStack) -> None:
+    """A dispatcher that slept through its claim still commits its effect."""
+
+    def mark_handled(connection: Any, mark: Any) -> bool:
+        update = "update reconcile_event set state = 'handled', claim_owner = '', claim_until = null where seq = ?"
+        connection.exec_driver_sql(update, (mark.seq,))
+        return True
+
+    _swap(stack, effects, "mark_handled", mark_handled)
+
+
+@_bug
+def _leases_for_everyone(stack: ExitStack) -> None:
+    _swap(stack, leases, "_is_held", lambda row, now: False)
+
+
+@_bug
+def _old_states_are_delivered(stack: ExitStack) -> None:
+    _swap(stack, claims, "_is_rebuilt_state", lambda row: False)
+
+
+@_bug
+def _dead_without_a_gap(stack: ExitStack) -> None:
+    _swap(stack, marks, "_open_gap", lambda *_: None)
+
+
+@_bug
+def _abandoned_claims_stay(stack: ExitStack) -> None:
+    _swap(stack, claims, "sweep", lambda *_, **__: 0)
+    _swap(stack, dispatcher.claims, "sweep", lambda *_, **__: 0)
+
+
+@_bug
+def _late_is_not_said(stack: ExitStack) -> None:
+    _swap(stack, claims, "_LATE", "0")
+    claims.flags_sql.cache_clear()
+    stack.callback(claims.flags_sql.cache_clear)
+
+
+@_bug
+def _versions_of_any_topic_count(stack: ExitStack) -> None:
+    """A rebuilt refund accounts for the whole order's state."""
+    _swap(stack, Candidate, "carried", property(lambda one: one.version))
+
+
+@_bug
+def _frontier_is_the_newest_end(stack: ExitStack) -> None:
+    """A one-off moves the frontier over what was never read."""
+    true = statusboard.holes
+
+    def holes(asked: Window, covered: Any) -> list[Window]:
+        newest = max((window.end for window in covered), default=asked.start)
+        return true(asked, [Window(asked.start, max(asked.start, newest))])
+
+    _swap(stack, statusboard, "holes", holes)
+
+
+@_bug
+def _interrupted_windows_are_covered(stack: ExitStack) -> None:
+    """A listing that failed halfway counts as read."""
+    true = streaming.read
+
+    def read(reader: Any, planner: Any, resumed: Any) -> None:
+        try:
+            true(reader, planner, resumed)
+        except BadAnswer:
+            recorder = reader.recorder
+            key = recorder.key
+            with reader.ledger.write() as tx:
+                covered = Covered(
+                    Window(reader.now() - timedelta(hours=2), reader.now()), reader.now(), dict(recorder.floors)
+                )
+                coverage.add(tx, key.source, key.stream, key.fingerprint, covered, "", overlap=recorder.overlap)
+
+    _swap(stack, streaming, "read", read)
