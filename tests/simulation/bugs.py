@@ -14,22 +14,18 @@ from unittest import mock
 
 from sqlalchemy import text
 
-from reconcile import diff, failpoints, inbox, plan, reading, statusboard, streaming, valve
+from reconcile import diff, failpoints, inbox, plan, statusboard, valve
 from reconcile.dispatch import dispatcher
-from reconcile.errors import BadAnswer
 from reconcile.http import ProviderClient
-from reconcile.ledger import claims, coverage, effects, events, leases, marks
-from reconcile.ledger.coverage import Covered
-from reconcile.ledger.events import Held, Lacking
+from reconcile.ledger import claims, effects, events, leases, marks
 from reconcile.model import Candidate, Window, micros
-from reconcile.recall import Recall
 from reconcile.record import LedgerRecorder
 from reconcile.targets import exactly_once
 from reconcile.targets.calling import Result
 from reconcile.targets.model import Verdict
 
 Planter = Callable[[ExitStack], None]
-#: By name, every bug and the most seeds it may hide behind.
+#: Every bug by its name.
 BUGS: dict[str, Planter] = {}
 TICK = timedelta(microseconds=1)
 
@@ -41,33 +37,6 @@ def _bug(plant: Planter) -> Planter:
 
 def _swap(stack: ExitStack, owner: Any, name: str, new: Any) -> None:
     stack.enter_context(mock.patch.object(owner, name, new))
-
-
-@_bug
-def _greater_for_greater_or_equal(stack: ExitStack) -> None:
-    true = diff.ask_snapshots
-
-    def ask(items: Any, window: Window, *rest: Any) -> Any:
-        return true(items, Window(min(window.start + TICK, window.end), window.end), *rest)
-
-    _swap(stack, diff, "ask_snapshots", ask)
-
-
-@_bug
-def _coverage_committed_before_its_page(stack: ExitStack) -> None:
-    true = LedgerRecorder.page
-
-    def page(self: LedgerRecorder, opened: Any, judged: Any, cursor: Any, recalled: Any) -> None:
-        if recalled is not None and recalled.complete:
-            key, covered = self.key, Covered(opened.window, opened.read_at, dict(self.floors))
-            with self.ledger.write() as tx:
-                coverage.add(
-                    tx, key.source, key.stream, key.fingerprint, covered, self.book.run_id, overlap=self.overlap
-                )
-            failpoints.reach("page.before_commit")
-        true(self, opened, judged, cursor, recalled)
-
-    _swap(stack, LedgerRecorder, "page", page)
 
 
 @_bug
@@ -105,29 +74,8 @@ def _our_clock_for_the_providers(stack: ExitStack) -> None:
 
 
 @_bug
-def _absorbed_again_and_again(stack: ExitStack) -> None:
-    true = events._held
-
-    def held(row: Any) -> Held:
-        found = true(row)
-        return Held(found.seq, found.state, found.reconstructed, absorbed=False)
-
-    _swap(stack, events, "_held", held)
-
-
-@_bug
 def _never_absorbed(stack: ExitStack) -> None:
     _swap(stack, inbox, "_absorb", lambda *_: None)
-
-
-@_bug
-def _diff_on_the_subject_alone(stack: ExitStack) -> None:
-    true = events.lacking
-
-    def lacking(tx: Any, source: str, topics: Any, facts: Any, states: Any, seen: Any) -> Lacking:
-        return true(tx, source, topics, facts, [(type_, id_, 0) for type_, id_, _ in states], seen)
-
-    _swap(stack, events, "lacking", lacking)
 
 
 @_bug
@@ -185,26 +133,6 @@ def _effect_committed_before_its_mark(stack: ExitStack) -> None:
         return Result(verdict, started, self._clock.now(), "" if raised is None else "it failed")
 
     _swap(stack, exactly_once.Sessions, "call", call)
-
-
-@_bug
-def _loop_taken_for_the_end(stack: ExitStack) -> None:
-    true = reading.guarded
-
-    def guarded(pages: Any, where: str) -> Any:
-        last = None
-        try:
-            for last in true(pages, where):
-                yield last
-        except BadAnswer:
-            yield replace(last, items=(), next=None) if last else reading.Page((), None)
-
-    _swap(stack, reading, "guarded", guarded)
-
-
-@_bug
-def _no_recall_check(stack: ExitStack) -> None:
-    _swap(stack, reading, "_recall", lambda *_: Recall())
 
 
 @_bug
@@ -274,23 +202,3 @@ def _frontier_is_the_newest_end(stack: ExitStack) -> None:
         return true(asked, [Window(asked.start, max(asked.start, newest))])
 
     _swap(stack, statusboard, "holes", holes)
-
-
-@_bug
-def _interrupted_windows_are_covered(stack: ExitStack) -> None:
-    """A listing that failed halfway counts as read."""
-    true = streaming.read
-
-    def read(reader: Any, planner: Any, resumed: Any) -> None:
-        try:
-            true(reader, planner, resumed)
-        except BadAnswer:
-            recorder = reader.recorder
-            key = recorder.key
-            with reader.ledger.write() as tx:
-                covered = Covered(
-                    Window(reader.now() - timedelta(hours=2), reader.now()), reader.now(), dict(recorder.floors)
-                )
-                coverage.add(tx, key.source, key.stream, key.fingerprint, covered, "", overlap=recorder.overlap)
-
-    _swap(stack, streaming, "read", read)

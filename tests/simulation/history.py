@@ -178,7 +178,8 @@ class History:
         try:
             report = world.run(world.process, jobs, options)
         except Killed as killed:
-            assert killed.victim is world.process, "somebody else's death ended this run"
+            if killed.victim is not world.process:
+                raise RuntimeError("somebody else's death ended this run") from killed
             self._story.killed += 1
             world.say("run killed")
             world.machines.bury(world.process)
@@ -211,7 +212,7 @@ class History:
             world.machines.bury(rival)
 
     def _settle_down(self) -> None:
-        """No more business or trouble: time passes until every delivery is made or given up, and runs change nothing."""
+        """No more business or trouble: time passes until every delivery is made or given up, then runs do nothing."""
         world, plan = self._world, self._plan
         world.interfere = lambda place: None
         for network in world.networks.values():

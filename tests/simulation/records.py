@@ -1,4 +1,4 @@
-"""What the checker sees: the providers' truth, the service's effects, and the ledger's rows, read with sqlite3 alone."""
+"""What the checker sees: the providers' truth, the service's effects, and the ledger's rows, by sqlite3 alone."""
 
 from __future__ import annotations
 
