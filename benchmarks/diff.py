@@ -20,10 +20,10 @@ from sqlmodel import Session, select
 from connectors.shopify.facts import FACTS
 from connectors.shopify.listing import _snapshot
 from connectors.shopify.rebuild import rebuild
-from reconcile.judge import Scope, judge
 from reconcile.ledger import Ledger
 from reconcile.ledger.tables import EventRow
 from reconcile.model import Candidate, Snapshot, Window, micros
+from reconcile.reading.judge import Scope, judge
 
 PAGE = 250
 PAGES = 40

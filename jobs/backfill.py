@@ -20,9 +20,11 @@ from reconcile.ledger import coverage, horizons
 from reconcile.ledger.coverage import Covered
 from reconcile.ledger.leases import Lease
 from reconcile.model import iso
-from reconcile.plan import Ask, StreamPlan, plan, unlisted, wanted_streams
+from reconcile.reading.plan import Ask, StreamPlan, plan, unlisted, wanted_streams
+from reconcile.reading.settling import settle_left
+from reconcile.reading.shared import Outcome, Streaming
+from reconcile.reading.stream import failed, unread, work
 from reconcile.report import RunReport, StreamReport, exit_code
-from reconcile.streaming import Outcome, Streaming, failed, settle_left, unread, work
 from reconcile.topics import Topics
 
 NAME = "backfill"

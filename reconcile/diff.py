@@ -1,7 +1,7 @@
 """Items of a page against what the record knows of them: findings. Pure.
 
 `questions` turns a page into what must be asked of the ledger; `findings` turns the answers into what is missing,
-pending or wrong. The ledger is asked in between, by `reconcile.judge`.
+pending or wrong. The ledger is asked in between, by `reconcile.reading.judge`.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from reconcile import recorded
 from reconcile.check.finding import Finding, Level, failure
 from reconcile.config import HttpHandler, PythonHandler, SourceConfig
 from reconcile.errors import ReconcileError
+from reconcile.reading import recorded
 from reconcile.targets.loading import load_handler, make_importable, topics_nobody_takes
 
 #: A key no app has: asking for it proves that asking works.

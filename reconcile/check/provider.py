@@ -16,7 +16,7 @@ from reconcile.connector import Connector, Receives, SeesSubscriptions, Signs, S
 from reconcile.context import provider_client
 from reconcile.errors import ConfigError, CredentialsRefused, ProviderError
 from reconcile.http import ProviderClient
-from reconcile.plan import unlisted, wanted_streams
+from reconcile.reading.plan import unlisted, wanted_streams
 from reconcile.topics import Topics
 
 #: From here on windows and leases still work, but somebody should look.

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from reconcile import repair, when
+from reconcile import when
 from reconcile.cli import wiring
 from reconcile.cli.options import AsJson, Limit, OneSource, known_sources, listed, subject
 from reconcile.cli.output import Table
@@ -18,8 +18,9 @@ from reconcile.errors import ConfigError
 from reconcile.ledger import Tx, views
 from reconcile.ledger.views import EventFilter
 from reconcile.model import EventState
+from reconcile.operator import repair
+from reconcile.operator.timeline import shown_version
 from reconcile.safe import safe
-from reconcile.timeline import shown_version
 
 Which = Annotated[
     str, typer.Argument(metavar="EVENT", help="The event's number or any id it is known by.", show_default=False)

@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from reconcile import timeline, when
+from reconcile import when
 from reconcile.cli import wiring
 from reconcile.cli.options import AsJson, OneSource, known_sources, listed, subject
 from reconcile.cli.output import Table
 from reconcile.cli.state import State
 from reconcile.ledger import Ledger, views
-from reconcile.timeline import Story
+from reconcile.operator import timeline
+from reconcile.operator.timeline import Story
 
 
 def register(app: typer.Typer) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reconcile import repair, when
+from reconcile import when
 from reconcile.cli import wiring
 from reconcile.cli.options import AsJson, Limit, OneSource, known_sources
 from reconcile.cli.output import Table
@@ -20,7 +20,8 @@ from reconcile.errors import ConfigError
 from reconcile.ledger import Tx, gaps
 from reconcile.ledger.gaps import Gap
 from reconcile.model import GapKind
-from reconcile.repair import Retried
+from reconcile.operator import repair
+from reconcile.operator.repair import Retried
 from reconcile.safe import safe
 
 #: What to do next about each result.

@@ -7,12 +7,13 @@ from dataclasses import asdict
 
 import typer
 
-from reconcile import statusboard, when
+from reconcile import when
 from reconcile.cli import wiring
 from reconcile.cli.options import AsJson
 from reconcile.cli.output import Table
 from reconcile.cli.state import State
-from reconcile.statusboard import CELLS, FINAL, HOLE, PROVISIONAL, Board, RunStatus, SourceStatus, StreamStatus
+from reconcile.operator import status as statusboard
+from reconcile.operator.status import CELLS, FINAL, HOLE, PROVISIONAL, Board, RunStatus, SourceStatus, StreamStatus
 
 
 def register(app: typer.Typer) -> None:

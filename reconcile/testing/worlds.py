@@ -12,8 +12,8 @@ import httpx
 from reconcile.clock import Clock
 from reconcile.connector import Connector, ListsItems, Page, StreamFacts, StreamRef, connector_class
 from reconcile.http import HttpLimits, ProviderClient, RateBudget
-from reconcile.listing import guarded
 from reconcile.model import Item, LoggedEvent, Snapshot, Window
+from reconcile.reading.listing import guarded
 from reconcile.sandbox.clock import SettableClock
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

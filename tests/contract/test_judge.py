@@ -5,8 +5,8 @@ from __future__ import annotations
 from support.ledgers import NOON, minutes
 
 from reconcile.connector import FilterBy, StreamFacts, StreamKind
-from reconcile.judge import Scope, judge
 from reconcile.model import Candidate, Occurrence, Snapshot, Subject, Window, micros
+from reconcile.reading.judge import Scope, judge
 
 ORDERS = StreamFacts("orders", StreamKind.LIST, FilterBy.UPDATED, page_size=250, resource="order")
 UPDATED = "orders/updated"

@@ -9,14 +9,14 @@ import pytest
 from support.clock import ManualClock
 from support.rows import add_event
 
-from reconcile import statusboard
 from reconcile.config import load
 from reconcile.ledger import coverage, gaps, horizons, runs, streams, targets
 from reconcile.ledger.coverage import Covered
 from reconcile.ledger.process import Holder
 from reconcile.ledger.runs import RunStart
 from reconcile.model import EventState, GapKind, Window, micros
-from reconcile.statusboard import FINAL, HOLE
+from reconcile.operator import status as statusboard
+from reconcile.operator.status import FINAL, HOLE
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import insert
 from support.rows import add_event, change
 
-from reconcile import timeline
 from reconcile.ledger import events, gaps, integrity, subjects, views
 from reconcile.ledger.tables import attempts
 from reconcile.ledger.views import EventFilter
 from reconcile.model import EventState, GapKind, Subject, micros
+from reconcile.operator import timeline
 
 NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
 ORDER = Subject("order", "1")

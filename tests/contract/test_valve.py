@@ -9,12 +9,13 @@ import pytest
 from support.ledgers import elsewhere, later
 from support.rows import add_event
 
-from reconcile import failpoints, valve
+from reconcile import failpoints
 from reconcile.errors import LeaseLost
 from reconcile.ledger import events, leases, streams, views
 from reconcile.ledger.process import Holder
 from reconcile.ledger.views import EventFilter
 from reconcile.model import EventState
+from reconcile.reading import valve
 
 LIMIT = 500
 NOW = datetime(2024, 6, 1, tzinfo=UTC)

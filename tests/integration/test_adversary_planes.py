@@ -13,8 +13,8 @@ import httpx
 import pytest
 from support.running import STRIPE_CANARY, Bench, a_bench, a_stripe, stream_of
 
-from reconcile import plan
 from reconcile.model import GapKind
+from reconcile.reading import plan
 from reconcile.sandbox.fake import Handle
 from reconcile.sandbox.stripe import FakeStripe
 

@@ -134,7 +134,7 @@ def test_an_ignored_loss_does_not_hide_a_new_one(bench):
 def test_our_clock_may_jump_while_a_stream_is_read(bench, monkeypatch):
     """C15: only provider time says when a window was read, so a late entry of it is read again."""
     monkeypatch.setattr(listing, "PAGE_SIZE", 1)
-    monkeypatch.setattr("reconcile.planner.PAGES_PER_WINDOW", 2)
+    monkeypatch.setattr("reconcile.reading.tiling.PAGES_PER_WINDOW", 2)
     theirs = Behind(bench.clock)
     a_fake_shop(bench, 20, clock=theirs)
     since = bench.clock.now() - DAY
@@ -187,7 +187,7 @@ def test_an_order_that_the_token_may_not_see_is_not_called_deleted(bench):
 def test_a_window_that_is_cut_counts_its_items_once(bench, monkeypatch):
     """C2: what is listed again because its window was too dense is a repeat."""
     monkeypatch.setattr(listing, "PAGE_SIZE", 1)
-    monkeypatch.setattr("reconcile.planner.PAGES_PER_WINDOW", 2)
+    monkeypatch.setattr("reconcile.reading.tiling.PAGES_PER_WINDOW", 2)
     a_fake_shop(bench, 20)
     report = bench.run("backfill", force=True)
     told = stream_of(report, "shop")
@@ -199,7 +199,7 @@ def test_a_window_that_is_cut_counts_its_items_once(bench, monkeypatch):
 def test_a_part_of_a_cut_window_is_held_against_what_we_know_by_its_own_listing(bench, monkeypatch):
     """C10: what only the whole window listed, and its part leaves out, makes the part incomplete."""
     monkeypatch.setattr(listing, "PAGE_SIZE", 1)
-    monkeypatch.setattr("reconcile.planner.PAGES_PER_WINDOW", 2)
+    monkeypatch.setattr("reconcile.reading.tiling.PAGES_PER_WINDOW", 2)
     shop = a_fake_shop(bench, 20)
     since = bench.clock.now() - DAY
     assert bench.run(since=since, force=True).exit_code == 0

@@ -9,8 +9,8 @@ import pytest
 from support.running import CANARY, Bench, a_bench, a_shop, a_stripe, stream_of
 
 from connectors.shopify import listing
-from reconcile import listing as guards
 from reconcile.model import GapKind
+from reconcile.reading import listing as guards
 from reconcile.sandbox import page_faults as pages
 from reconcile.sandbox import wire_faults as wires
 from reconcile.sandbox.clock import SettableClock

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from support.running import CANARY, Bench, a_bench, a_shop, stream_of
 
-from reconcile import repair
 from reconcile.errors import ConfigError
 from reconcile.ledger import events, gaps, targets, views
 from reconcile.ledger.views import EventFilter
 from reconcile.model import EventState, GapKind
+from reconcile.operator import repair
 from reconcile.sandbox.shopify import FakeShopify
 
 SETTLE = timedelta(minutes=2)

@@ -14,12 +14,14 @@ from unittest import mock
 
 from sqlalchemy import text
 
-from reconcile import diff, failpoints, inbox, plan, statusboard, valve
+from reconcile import diff, failpoints, inbox
 from reconcile.dispatch import dispatcher
 from reconcile.http import ProviderClient
 from reconcile.ledger import claims, effects, events, leases, marks
 from reconcile.model import Candidate, Window, micros
-from reconcile.record import LedgerRecorder
+from reconcile.operator import status as statusboard
+from reconcile.reading import plan, valve
+from reconcile.reading.record import LedgerRecorder
 from reconcile.targets import exactly_once
 from reconcile.targets.calling import Result
 from reconcile.targets.model import Verdict

@@ -11,8 +11,8 @@ from simulation.told import Told, read
 from simulation.world import World
 
 from reconcile.model import micros
+from reconcile.operator.status import Board
 from reconcile.report import RunReport
-from reconcile.statusboard import Board
 
 _INCOMPLETE = "select subject_id from reconcile_gap where kind = 'listing_incomplete' and state = 'open'"
 Key = tuple[str, str, str, str]

@@ -14,9 +14,9 @@ from simulation.processes import Killed
 from simulation.trouble import Trouble
 from simulation.world import World
 
-from reconcile import statusboard
 from reconcile.context import Options
 from reconcile.model import micros
+from reconcile.operator import status as statusboard
 from reconcile.report import RunReport
 
 BACKFILL, DISPATCH = ["backfill"], ["dispatch"]

@@ -24,13 +24,14 @@ from simulation.plans import START, Plan
 from simulation.processes import Killed, Machines, Process
 from simulation.service import TABLE, Service
 
-from reconcile import failpoints, planner, runner
+from reconcile import failpoints, runner
 from reconcile.clock import Stop, SystemClock
 from reconcile.config import Config, SourceConfig, load
 from reconcile.connector import Connector, connector_class
 from reconcile.context import Context, Options
 from reconcile.ledger import Ledger
 from reconcile.ledger.engine import Engines, connect
+from reconcile.reading import tiling
 from reconcile.receiver import Receiver
 from reconcile.report import RunReport
 from reconcile.sandbox.clock import SettableClock
@@ -277,8 +278,8 @@ class World:
         random.seed(self.plan.seed)  # the only dice production code throws: how long it backs off
         stack.enter_context(self.machines.watched())
         stack.enter_context(mock.patch.object(failpoints, "hook", self.reach))
-        stack.enter_context(mock.patch.object(planner, "FIRST", self.plan.first_window))
-        stack.enter_context(mock.patch.object(planner, "PAGES_PER_WINDOW", 2))
+        stack.enter_context(mock.patch.object(tiling, "FIRST", self.plan.first_window))
+        stack.enter_context(mock.patch.object(tiling, "PAGES_PER_WINDOW", 2))
         stack.enter_context(mock.patch.object(runner, "entry_points", _entry_points))
         return stack
 

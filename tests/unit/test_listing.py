@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile import listing
 from reconcile.connector import Page
 from reconcile.errors import BadAnswer
-from reconcile.listing import ahead, guarded
 from reconcile.model import Description, LoggedEvent, Occurrence, Snapshot, Subject
+from reconcile.reading import listing
+from reconcile.reading.listing import ahead, guarded
 
 AT = datetime(2024, 6, 1, tzinfo=UTC)
 

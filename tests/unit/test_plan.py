@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from reconcile.connector import Facts, FilterBy, StreamFacts, StreamKind, TopicFacts
 from reconcile.ledger.coverage import Covered
 from reconcile.model import Occurrence, Window, micros
-from reconcile.plan import LEEWAY, Ask, fingerprint, plan, satisfies
+from reconcile.reading.plan import LEEWAY, Ask, fingerprint, plan, satisfies
 from reconcile.topics import Topics
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)

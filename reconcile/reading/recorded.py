@@ -9,8 +9,8 @@ from typing import cast
 
 from reconcile.config import RecordedCallable, RecordedQuery, SourceConfig
 from reconcile.errors import ConfigError
-from reconcile.judge import Elsewhere
 from reconcile.ledger import app_record
+from reconcile.reading.judge import Elsewhere
 from reconcile.targets.loading import load_handler
 
 

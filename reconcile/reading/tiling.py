@@ -19,7 +19,7 @@ FIRST = timedelta(days=1)
 GROWTH = 8
 
 
-class Planner:
+class Tiler:
     """Hands out windows that tile what is to be read. Shared by the threads of a stream.
 
     `density` is items per second of provider time, 0 if unknown; `step` is the stream's resolution.

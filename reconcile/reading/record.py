@@ -12,7 +12,6 @@ from typing import Protocol
 from reconcile import inbox
 from reconcile.diff import Findings, GapFound, Standing, rebuilt
 from reconcile.inbox import Book, How
-from reconcile.judge import Judgement
 from reconcile.ledger import Ledger, checkpoints, coverage, findings, gaps, leases, streams, subjects
 from reconcile.ledger.checkpoints import Checkpoint
 from reconcile.ledger.coverage import Covered
@@ -20,7 +19,8 @@ from reconcile.ledger.findings import Finding
 from reconcile.ledger.leases import Lease
 from reconcile.ledger.ledger import Tx
 from reconcile.model import Arrival, EventState, GapKind, Occurrence, Origin, Subject, Window
-from reconcile.recall import Recall
+from reconcile.reading.judge import Judgement
+from reconcile.reading.recall import Recall
 
 #: What makes an event one that this run recorded: it goes its way because of it.
 _RECORDED = (How.NEW, How.REVIVED)

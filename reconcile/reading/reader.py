@@ -17,14 +17,14 @@ from reconcile.clock import Stop
 from reconcile.connector import FilterBy, ListsItems, Page, ReadsItems, StreamFacts, StreamRef
 from reconcile.errors import BadAnswer, LedgerError
 from reconcile.http import ProviderClient
-from reconcile.judge import Scope, judge
 from reconcile.ledger import Ledger
-from reconcile.listing import ahead, guarded
 from reconcile.model import Snapshot
-from reconcile.planner import Planner
 from reconcile.progress import Progress
-from reconcile.recall import Recall, absent, recall
-from reconcile.record import OpenWindow, Recorder
+from reconcile.reading.judge import Scope, judge
+from reconcile.reading.listing import ahead, guarded
+from reconcile.reading.recall import Recall, absent, recall
+from reconcile.reading.record import OpenWindow, Recorder
+from reconcile.reading.tiling import Tiler
 from reconcile.windows import holes
 
 
@@ -53,19 +53,19 @@ class _TooDense(Exception):
     """The window has far more pages than planned and can be cut."""
 
 
-def read(reader: Reader, planner: Planner, resumed: Sequence[OpenWindow]) -> None:
-    """Read every window of `planner`, and first those `resumed`; raises the first error once all threads stopped."""
+def read(reader: Reader, tiler: Tiler, resumed: Sequence[OpenWindow]) -> None:
+    """Read every window of `tiler`, and first those `resumed`; raises the first error once all threads stopped."""
     todo = list(resumed)
     cut: list[OpenWindow] = []
     failed: list[BaseException] = []
 
     def work() -> None:
         while not failed and not reader.stop.is_set():
-            opened = todo.pop() if todo else _open(reader, planner, cut)
+            opened = todo.pop() if todo else _open(reader, tiler, cut)
             if opened is None:
                 return
             try:
-                _read_window(reader, planner, opened)
+                _read_window(reader, tiler, opened)
             except _TooDense:
                 cut.append(opened)
                 reader.recorder.leave(opened)
@@ -90,9 +90,9 @@ def _leave(reader: Reader, opened: OpenWindow) -> None:
         reader.recorder.leave(opened)
 
 
-def _open(reader: Reader, planner: Planner, cut: Sequence[OpenWindow]) -> OpenWindow | None:
+def _open(reader: Reader, tiler: Tiler, cut: Sequence[OpenWindow]) -> OpenWindow | None:
     """What a window that was `cut` has listed already is a repeat in its parts."""
-    window = planner.next()
+    window = tiler.next()
     if window is None:
         return None
     failpoints.reach("window.opened")
@@ -101,7 +101,7 @@ def _open(reader: Reader, planner: Planner, cut: Sequence[OpenWindow]) -> OpenWi
     return OpenWindow(window, reader.now(), seen=seen, again=set() if whole else None)
 
 
-def _read_window(reader: Reader, planner: Planner, opened: OpenWindow) -> None:
+def _read_window(reader: Reader, tiler: Tiler, opened: OpenWindow) -> None:
     where = f"{reader.scope.source} {reader.ref} {opened.window}"
     pages = reader.connector.pages(reader.client, reader.ref, opened.window, sorted(reader.scope.topics), opened.cursor)
     listed = guarded(iter(pages), where)
@@ -112,11 +112,11 @@ def _read_window(reader: Reader, planner: Planner, opened: OpenWindow) -> None:
         _take_page(reader, opened, page)
         last = page.next is None
         # An empty page says nothing about density: a list of many is a loop, which cutting would only multiply.
-        if page.items and not last and opened.pages >= planner.most_pages and planner.cut(opened.window):
+        if page.items and not last and opened.pages >= tiler.most_pages and tiler.cut(opened.window):
             raise _TooDense
     if not last:
         raise BadAnswer(f"{where}: the listing ended although its last page named a next one; run again later")
-    planner.note(opened.window, opened.items)
+    tiler.note(opened.window, opened.items)
     reader.progress.window((reader.scope.source, str(reader.ref)), opened.window.seconds)
 
 

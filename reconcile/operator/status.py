@@ -17,7 +17,7 @@ from reconcile.ledger import Ledger, Tx, coverage, events, gaps, horizons, runs,
 from reconcile.ledger.runs import Run
 from reconcile.ledger.streams import StreamState
 from reconcile.model import EventState, Window, micros
-from reconcile.plan import satisfies, topics_of
+from reconcile.reading.plan import satisfies, topics_of
 from reconcile.topics import Topics
 from reconcile.windows import final_part, holes, merge
 

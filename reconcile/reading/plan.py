@@ -87,6 +87,11 @@ class StreamPlan:
     beyond: tuple[Beyond, ...] = ()
     elsewhere: tuple[Window, ...] = ()
 
+    @property
+    def is_log(self) -> bool:
+        """Whether the stream is the provider's event log."""
+        return self.facts.kind is StreamKind.LOG
+
 
 CoverageOf = Callable[[StreamRef, str], Sequence[Covered]]
 

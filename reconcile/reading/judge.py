@@ -1,6 +1,6 @@
 """A page against the record: asks the ledger what it lacks, the app what it handled, and says what that means.
 
-Reads only. What it finds is written by `reconcile.record`, in one commit with the page.
+Reads only. What it finds is written by `reconcile.reading.record`, in one commit with the page.
 """
 
 from __future__ import annotations
