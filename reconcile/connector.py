@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from reconcile.errors import ConfigError
 from reconcile.http import ProviderClient
-from reconcile.model import Candidate, Description, Event, Item, Occurrence, Snapshot, Window
+from reconcile.model import Candidate, Description, Event, Item, Occurrence, Reported, Snapshot, Subject, Window
 
 
 class StreamKind(StrEnum):
@@ -153,12 +153,27 @@ class Greeting:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A webhook subscription as the provider has it now."""
+    """A webhook subscription as the provider has it now.
+
+    `format` is how it writes bodies, empty where there is but one. `secret` is what it signs with, where the
+    provider says so: most do only once, when the subscription is made.
+    """
 
     id: str
     url: str
     topics: tuple[str, ...]
     enabled: bool
+    api_version: str = ""
+    format: str = ""
+    secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A subscription as it should be. `api_version` is empty where any will do."""
+
+    url: str
+    topics: tuple[str, ...]
     api_version: str = ""
 
 
@@ -261,6 +276,44 @@ class SeesSubscriptions(Protocol):
 
     def subscriptions(self, client: ProviderClient) -> Iterable[Subscription]:
         """All of them, foreign ones included."""
+        ...
+
+
+@runtime_checkable
+class ManagesSubscriptions(SeesSubscriptions, Protocol):
+    """Making and mending them. What is not ours is never touched; that is the job's to see to."""
+
+    def wanted(self, url: str, topics: Sequence[str], api_version: str) -> Sequence[Wanted]:
+        """The subscriptions that `topics` at `url` take here: one for all of them, or one for each. Pure."""
+        ...
+
+    def create(self, client: ProviderClient, wanted: Wanted) -> Subscription:
+        """Make one. An unknown outcome leaves as `Retriable`, never tried again in here: it may have been made."""
+        ...
+
+    def update(self, client: ProviderClient, subscription: Subscription, wanted: Wanted) -> Subscription | None:
+        """Make `subscription` enabled and as `wanted`; None where this provider cannot change what differs."""
+        ...
+
+    def delete(self, client: ProviderClient, subscription: Subscription) -> None:
+        """Remove one; one that is gone already is no error."""
+        ...
+
+
+@runtime_checkable
+class ReportsStatus(Protocol):
+    """What became of one transaction. A status the provider has and we do not know is *pending*."""
+
+    def told(self, topic: str, body: bytes) -> Sequence[Reported]:
+        """The transactions that an event's body tells of, none for most; raises `ValueError` if unreadable. Pure."""
+        ...
+
+    def listed(self, snapshot: Snapshot) -> Sequence[Reported]:
+        """The transactions that a listed resource shows. Pure."""
+        ...
+
+    def status(self, client: ProviderClient, subject: Subject) -> Reported | None:
+        """Ask. None if the provider does not know it (404): perhaps not yet. Raises as every request does."""
         ...
 
 

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -84,6 +85,37 @@ class GapKind(StrEnum):
     NOT_REBUILDABLE = "not_rebuildable"
     BEYOND_RETENTION = "beyond_retention"
     LISTING_INCOMPLETE = "listing_incomplete"
+
+
+class TransactionStatus(StrEnum):
+    """What a transaction comes to, whatever its provider calls it. All but `pending` are terminal."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing more is expected."""
+        return self is not TransactionStatus.PENDING
+
+
+class IncidentKind(StrEnum):
+    """What people are told of."""
+
+    UNRESOLVED = "unresolved"  # a transaction's ladder ended
+    STATUS_MISMATCH = "status_mismatch"  # amount, currency or a terminal status changed
+    DEAD = "dead"  # an event's last retry failed
+    VALVE = "valve"  # more was found missing than is let through unasked
+    PAUSED = "paused"  # a source's target fails, or was paused by hand
+    COVERAGE = "coverage"  # a stream lags behind what it should have proven
+    RETENTION = "retention"  # what is not proven soon cannot be listed any more
+    CREDENTIALS = "credentials"  # a provider refuses them
+    SUBSCRIPTION = "subscription"  # repaired, or not repairable
+    API_VERSION = "api_version"  # a delivery in a version nobody expects
+    SILENCE = "silence"  # no successful run, or no live deliveries where there used to be some
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -213,6 +245,25 @@ class Candidate(msgspec.Struct, frozen=True):
         if self.kind is Occurrence.STATE or self.version // 1_000_000 == self.occurred_at.timestamp() // 1:
             return self.version
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A transaction as its provider shows it at one moment: in an event's body, in a list, or when asked.
+
+    `raw` is the provider's own word for `status`; `amount` is exact, in the provider's own unit (never float), None
+    where it is not said. `at` is the transaction's own time, from which the first rung counts; `changed_at` when it
+    got this status, where that is said. `facts` are the events that a terminal status proves, oldest first.
+    """
+
+    subject: Subject
+    status: TransactionStatus
+    raw: str
+    amount: Decimal | None = None
+    currency: str = ""
+    at: datetime | None = None
+    changed_at: datetime | None = None
+    facts: tuple[Candidate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def _load(name: str) -> Job:
 
 
 def run(context: Context, names: Sequence[str], options: Options, command: str) -> RunReport:
-    """Run the jobs called `names`, all of them in order if none is named; the exit code is in the report."""
+    """Run the jobs called `names`, those of `ORDER` if none is named; the exit code is in the report."""
     jobs = installed()
     unknown = [name for name in names if name not in jobs]
     if unknown:
@@ -45,7 +45,7 @@ def run(context: Context, names: Sequence[str], options: Options, command: str) 
     codes: list[int] = []
     try:
         _begin(context, options, command, report)
-        for name in names or jobs:
+        for name in names or [job for job in jobs if job in ORDER]:
             codes += [] if context.stop.is_set() else [_job(context, options, report, name)]
     except LedgerError as error:
         codes.append(_failed(report, error))

@@ -50,11 +50,15 @@ class HttpConfig(_Frozen):
 
 
 class WebhookConfig(_Frozen):
-    """The subscription a source should have: where to, signed with which secrets (newest first), for what."""
+    """The subscription a source should have: where to, signed with which secrets (newest first), for what.
+
+    `api_versions` are those its handler understands, the wanted one first; none given, any will do.
+    """
 
     url: kinds.WebUrl | None = None
     secrets: kinds.Secrets = Field(default=(), alias="secret")
     topics: kinds.Names
+    api_versions: kinds.Names = ()
 
 
 class PythonHandler(_Frozen):

@@ -1,0 +1,10 @@
+"""Transactions and the questions asked about them."""
+
+from __future__ import annotations
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Nothing yet."""

@@ -1,0 +1,10 @@
+"""Incidents, the mails about them, and who silenced them."""
+
+from __future__ import annotations
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Nothing yet."""

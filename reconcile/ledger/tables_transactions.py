@@ -1,0 +1,3 @@
+"""The ledger's tables: transactions and the questions asked about them."""
+
+from __future__ import annotations
