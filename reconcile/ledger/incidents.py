@@ -1,0 +1,162 @@
+"""Incidents: what people are told of. Written in the commit of the state change they speak of (A1).
+
+An open incident is its own outbox entry: who must be told of it, and was not yet, is worked out of this table and
+the notices alone, so nothing that was committed here can be forgotten. Each (source, kind, key) is open at most
+once; when it comes back after it was closed, that is a new episode, which people are told of anew (A4).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, exists, text, update
+
+from reconcile.ledger.ledger import Tx
+from reconcile.ledger.sql import insert
+from reconcile.ledger.tables_alerts import OPEN_INCIDENTS, notices
+from reconcile.ledger.tables_alerts import incidents as table
+from reconcile.model import IncidentKind
+from reconcile.safe import safe
+
+OPEN, CLOSED = "open", "closed"
+_LONGEST = 500
+_REFRESHED = ("summary", "tried", "command", "amount", "currency", "third_party", "seen_at")
+_OPENING = ["source", "kind", "key"]
+_TOLD = exists().where(notices.c.incident_id == table.c.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One episode. `happened`: it was over as soon as it was, and is told once."""
+
+    id: int
+    source: str
+    kind: IncidentKind
+    key: str
+    state: str
+    happened: bool
+    summary: str
+    tried: str
+    note: str
+    command: str
+    reference: str
+    amount: str
+    currency: str
+    third_party: bool
+    since: datetime
+    opened_at: datetime
+    closed_at: datetime | None
+    acked_at: datetime | None
+    snoozed_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What an incident says when it opens; see `open_`."""
+
+    source: str
+    kind: IncidentKind
+    key: str
+    summary: str
+    since: datetime | None = None
+    command: str = ""
+    reference: str = ""
+    amount: str = ""
+    currency: str = ""
+    third_party: bool = False
+    tried: str = ""
+
+
+def command(*words: str) -> str:
+    """`reconcile …` as a line to paste into a shell: words that came from a provider are quoted."""
+    return shlex.join(("reconcile", *words))
+
+
+def open_(
+    tx: Tx,
+    *,
+    source: str,
+    kind: IncidentKind,
+    key: str,
+    summary: str,
+    since: datetime | None = None,
+    command: str = "",
+    reference: str = "",
+    amount: str = "",
+    currency: str = "",
+    third_party: bool = False,
+    tried: str = "",
+) -> int:
+    """Open an incident, or refresh what the open one says; its id.
+
+    `summary` is one plain sentence, `since` when it began (default: now), `command` the line that resolves it: make
+    it with `incidents.command`, which quotes. `third_party` also tells the source's third parties, who are shown
+    `reference`, `amount`, `currency` and the time. `tried` says what was tried, where its kind does not say it all.
+    """
+    opening = Opening(source, kind, key, summary, since, command, reference, amount, currency, third_party, tried)
+    return int(tx.connection.execute(_upsert(tx).returning(table.c.id), _values(tx, opening)).scalar_one())
+
+
+def open_all(tx: Tx, openings: Sequence[Opening]) -> None:
+    """Open many, as `open_` does each."""
+    if openings:
+        tx.connection.execute(_upsert(tx), [_values(tx, opening) for opening in openings])
+
+
+def happened(
+    tx: Tx, *, source: str, kind: IncidentKind, key: str, summary: str, command: str = "", tried: str = ""
+) -> int:
+    """Tell of something that is over already, such as a subscription that was repaired: once, with no recovery."""
+    opening = Opening(source, kind, key, summary, command=command, tried=tried)
+    values = _values(tx, opening) | {"state": CLOSED, "happened": 1, "closed_at": tx.now}
+    return int(tx.connection.execute(insert(tx.dialect, table).values(values).returning(table.c.id)).scalar_one())
+
+
+def close(tx: Tx, *, source: str, kind: IncidentKind, key: str, note: str) -> bool:
+    """The open one is over; False if there was none. A mail says so, if its opening was told."""
+    return bool(_close(tx, note, and_(table.c.source == source, table.c.kind == kind, table.c.key == safe(key))))
+
+
+def close_ids(tx: Tx, ids: Collection[int], note: str) -> int:
+    """These are over; how many of them were open."""
+    return _close(tx, note, table.c.id.in_(ids)) if ids else 0
+
+
+def _close(tx: Tx, note: str, which: ColumnElement[bool]) -> int:
+    values = {
+        "state": CLOSED,
+        "note": safe(note, _LONGEST),
+        "closed_at": tx.now,
+        "settled": case((_TOLD, 0), else_=1),
+    }
+    return tx.connection.execute(update(table).where(which, text(OPEN_INCIDENTS)).values(values)).rowcount
+
+
+def _upsert(tx: Tx) -> Any:
+    statement = insert(tx.dialect, table)
+    seen = {name: statement.excluded[name] for name in _REFRESHED}
+    return statement.on_conflict_do_update(index_elements=_OPENING, index_where=text(OPEN_INCIDENTS), set_=seen)
+
+
+def _values(tx: Tx, opening: Opening) -> dict[str, Any]:
+    # What a provider wrote may hold what PostgreSQL's TEXT refuses (NUL, lone surrogates): made visible here.
+    return {
+        "source": opening.source,
+        "kind": opening.kind,
+        "key": safe(opening.key),
+        "state": OPEN,
+        "summary": safe(opening.summary, _LONGEST),
+        "tried": safe(opening.tried, _LONGEST),
+        "command": safe(opening.command, _LONGEST),
+        "reference": safe(opening.reference),
+        "amount": safe(opening.amount, 60),
+        "currency": safe(opening.currency, 60),
+        "third_party": int(opening.third_party),
+        "since": opening.since or tx.now,
+        "opened_at": tx.now,
+        "seen_at": tx.now,
+    }
