@@ -15,7 +15,7 @@ from reconcile.cli.output import Table
 from reconcile.cli.state import State
 from reconcile.config import Config
 from reconcile.errors import ConfigError
-from reconcile.ledger import Tx, views
+from reconcile.ledger import Tx, attempts, views
 from reconcile.ledger.views import EventFilter
 from reconcile.model import EventState
 from reconcile.operator import repair
@@ -85,15 +85,15 @@ def show(
     config = wiring.load_config(state)
     with wiring.open_ledger(state, config) as ledger, ledger.read() as tx:
         row = _one(tx, config, which, source)
-        attempts = views.list_attempts(tx, [row.seq])
+        tries = attempts.listed(tx, [row.seq])
         aliases = [alias.id for alias in views.list_aliases(tx, [row.seq])]
     if as_json:
-        state.output.json(_document(row, attempts, aliases, body=body))
+        state.output.json(_document(row, tries, aliases, body=body))
         return
     state.output.line("\n".join(_lines(row, aliases)))
     for name, value in sorted(state.output.redactor.mapping(_headers(row)).items()):
         state.output.line(f"  {safe(name)}: {safe(str(value))}")
-    state.output.table(_attempts(attempts))
+    state.output.table(_attempts(tries))
     if body:
         state.output.line("\n" + row.body.decode("utf-8", "backslashreplace"))
 
@@ -143,9 +143,9 @@ def _table(rows: Sequence[Any]) -> Table:
     return table
 
 
-def _attempts(attempts: Sequence[Any]) -> Table:
+def _attempts(tries: Sequence[Any]) -> Table:
     table = Table(("attempt", "started", "seconds", "outcome", "error"))
-    for one in attempts:
+    for one in tries:
         took = f"{(one.finished_at - one.started_at).total_seconds():.1f}"
         table.add(one.number, when.stamp(one.started_at), took, one.outcome, one.error)
     return table
@@ -157,12 +157,12 @@ def _summary(row: Any) -> dict[str, Any]:
     return kept | {"body_hash": row.body_hash.hex(), "version": row.version}
 
 
-def _document(row: Any, attempts: Sequence[Any], aliases: Sequence[str], *, body: bool) -> dict[str, Any]:
+def _document(row: Any, tries: Sequence[Any], aliases: Sequence[str], *, body: bool) -> dict[str, Any]:
     document = _summary(row) | {
         "size": len(row.body),
         "headers": _headers(row),
         "aliases": list(aliases),
-        "tries": [views.as_dict(one) for one in attempts],
+        "tries": [views.as_dict(one) for one in tries],
     }
     return document | ({"body": row.body.decode("utf-8", "backslashreplace")} if body else {})
 

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-from reconcile.model import Event, Origin, Subject
+from reconcile.ledger.claims import Taken
+from reconcile.model import Event, Origin, Subject, instant
 from reconcile.targets.model import Job
 from reconcile.targets.wire import parsed
 
 
-def event_of(row: Any) -> Event:
+def event_of(row: Taken) -> Event:
     """The event of a claimed row; `data` is None when the body is not JSON, which keeps nobody from delivering it."""
+    body = row.body or b""
     return Event(
         id=row.id,
         source=row.source,
         topic=row.topic,
         subject=Subject(row.subject_type, row.subject_id) if row.subject_id else None,
         version=row.version,
-        occurred_at=row.occurred_at,
-        data=parsed(row.body),
-        body=row.body,
-        headers=msgspec.json.decode(row.headers, type=dict[str, str]),
+        occurred_at=None if row.occurred_at is None else instant(row.occurred_at),
+        data=parsed(body),
+        body=body,
+        headers=msgspec.json.decode(row.headers or b"{}", type=dict[str, str]),
         api_version=row.api_version,
         origin=Origin(row.origin),
         reconstructed=bool(row.reconstructed),
@@ -32,6 +32,6 @@ def event_of(row: Any) -> Event:
     )
 
 
-def job_of(row: Any) -> Job:
+def job_of(row: Taken) -> Job:
     """The job for a row that was just claimed."""
     return Job(seq=row.seq, fence=row.claim_fence, owner=row.claim_owner, event=event_of(row), number=row.attempts + 1)

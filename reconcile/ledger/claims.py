@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, func, select, text, update
 
 from reconcile.errors import LedgerError
-from reconcile.ledger import marks, queue
+from reconcile.ledger import bodies, marks, queue
 from reconcile.ledger.errors import is_locked
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.marks import Call
@@ -39,11 +39,36 @@ RETRY_HOLDS = 3
 _PASSING = ("40001", "40P01", "55P03")
 
 
+class Taken(NamedTuple):
+    """An event with what it carries, as its claim left it; times in microseconds since 1970."""
+
+    seq: int
+    position: int
+    id: str
+    source: str
+    topic: str
+    subject_type: str
+    subject_id: str
+    kind: str
+    version: int | None
+    occurred_at: int | None
+    origin: str
+    reconstructed: int
+    api_version: str
+    attempts: int
+    late: int
+    state: str
+    claim_owner: str
+    claim_fence: int
+    headers: bytes | None  # None: it carries nothing, or what it did is kept no longer
+    body: bytes | None
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Rows that are ours now, in order, and how many turned out to be superseded instead."""
+    """Events that are ours now, in order, and how many turned out to be superseded instead."""
 
-    rows: list[Any] = field(default_factory=list)
+    rows: list[Taken] = field(default_factory=list)
     superseded: int = 0
 
 
@@ -111,10 +136,13 @@ def claim(
     found = (
         _probe(tx, source, held, due_by, retry_holds) if probe else _first(tx, source, held, due_by, limit, retry_holds)
     )
-    rows = _locked(tx, _apart(held.owners.get(owner, []), found))
-    outdated = [row for row in rows if row.outdated and (_is_rebuilt_state(row) or _may_skip(row, skip_late))]
+    free: list[Any] = []
+    outdated: list[Any] = []
+    for row in _locked(tx, _apart(held.owners.get(owner, []), found)):
+        skipped = row.outdated and (_is_rebuilt_state(row) or _may_skip(row, skip_late))
+        (outdated if skipped else free).append(row)
     marks.supersede(tx, [(row.seq, row.attempts) for row in outdated])
-    return Claimed(_take(tx, owner, [row for row in rows if row not in outdated]), len(outdated))
+    return Claimed(_take(tx, owner, free), len(outdated))
 
 
 def _first(tx: Tx, source: str, held: Hands, due_by: int, limit: int, holds: int) -> list[Waiting]:
@@ -166,9 +194,10 @@ _OUTDATED = _ANY.format("h.topic = e.topic and h.version > e.version")
 def flags_sql(dialect: str) -> str:
     """Chosen events with what was handled meanwhile; one that somebody is changing right now is left for next time."""
     skip = "for update of e skip locked" if dialect == "postgresql" else ""
+    own = ", ".join(f"e.{name}" for name in Taken._fields if name not in bodies.NOTHING)
     return f"""
-        select e.seq, e.kind, e.reconstructed, e.late, e.attempts, e.state, {_LATE} as passed, {_OUTDATED} as outdated
-        from reconcile_event e where e.seq in :seqs {skip}"""
+        select {own}, b.headers, b.body, {_LATE} as passed, {_OUTDATED} as outdated
+        from reconcile_event e left join reconcile_body b on b.seq = e.seq where e.seq in :seqs {skip}"""
 
 
 def _locked(tx: Tx, chosen: Sequence[Waiting]) -> list[Any]:
@@ -187,23 +216,23 @@ def _may_skip(row: Any, skip_late: bool) -> bool:  # noqa: FBT001 - a setting pa
     return skip_late and row.kind != Occurrence.DATED
 
 
-def _take(tx: Tx, owner: str, chosen: list[Any]) -> list[Any]:
+def _take(tx: Tx, owner: str, chosen: list[Any]) -> list[Taken]:
     if not chosen:
         return []
     late = [row.seq for row in chosen if row.passed and not row.late]
     if late:
         tx.connection.execute(update(table).where(table.c.seq.in_(late)).values(late=1))
-    ours = (
-        update(table)
-        .where(table.c.seq.in_([row.seq for row in chosen]))
-        .values(
-            state=EventState.CLAIMED,
-            claim_owner=owner,
-            claim_fence=table.c.claim_fence + 1,
-            claim_until=tx.now + CLAIM_LIFE,
-        )
-    )
-    return sorted(tx.connection.execute(ours.returning(table)), key=lambda row: (row.position, row.seq))
+    ours = update(table).where(table.c.seq.in_([row.seq for row in chosen]))
+    claim = {"state": EventState.CLAIMED, "claim_owner": owner, "claim_until": tx.now + CLAIM_LIFE}
+    tx.connection.execute(ours.values(**claim, claim_fence=table.c.claim_fence + 1))
+    return sorted((_taken(row, owner) for row in chosen), key=lambda row: (row.position, row.seq))
+
+
+def _taken(row: Any, owner: str) -> Taken:
+    """What the claim changed is known without asking again."""
+    late, fence = int(row.late or row.passed), row.claim_fence + 1
+    before = Taken(*row[: len(Taken._fields)])
+    return before._replace(state=EventState.CLAIMED, claim_owner=owner, claim_fence=fence, late=late)
 
 
 def renew(tx: Tx, owner: str, fences: Mapping[int, int]) -> set[int]:
@@ -234,7 +263,7 @@ def sweep(tx: Tx, source: str, retry: Sequence[timedelta], gone: Callable[[str],
     event alone can have been at fault: its owner held no other, or it was abandoned before and so claimed alone.
     """
     lock(tx, source)
-    query = select(*marks.COLUMNS).where(table.c.source == source, text(OPEN_EVENTS))
+    query = select(table).where(table.c.source == source, text(OPEN_EVENTS))
     query = query.where(table.c.state == EventState.CLAIMED)
     claimed = list(tx.connection.execute(query.order_by(table.c.seq).with_for_update(skip_locked=True)))
     dead_owners = {owner for owner in {row.claim_owner for row in claimed} if gone(owner)}

@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Insert, Update, bindparam, exists, insert, select, update
+from sqlalchemy import Connection, Dialect, Update, bindparam, exists, select, update
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -23,7 +23,7 @@ from reconcile.ledger import gaps
 from reconcile.ledger.errors import explain
 from reconcile.ledger.handler_session import HandlerSession
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.tables import attempts, events
+from reconcile.ledger.tables import events
 from reconcile.ledger.tables import gaps as gap_table
 from reconcile.model import EventState, micros
 
@@ -66,7 +66,9 @@ _HANDLE = (
     .values(
         state=EventState.HANDLED.value,
         handled_at=bindparam("finished"),
-        attempts=events.c.attempts + 1,
+        called_at=bindparam("started"),
+        call_took=bindparam("took"),
+        attempts=bindparam("number"),
         next_at=None,
         error="",
         claim_owner="",
@@ -74,33 +76,29 @@ _HANDLE = (
     )
     .returning(_GAP_OPEN)
 )
-_NOTE = insert(attempts).values(
-    seq=bindparam("seq"),
-    number=bindparam("number"),
-    started_at=bindparam("started_at"),
-    finished_at=bindparam("finished_at"),
-    outcome="handled",
-    error="",
-)
 _STATE = select(events.c.state).where(*_ours)
 
 
 def mark_handled(connection: Connection, mark: Mark) -> bool:
-    """Mark a claimed event handled and note the attempt, in the connection's transaction; False if the claim is lost.
+    """Mark a claimed event handled and note the call, in the connection's transaction; False if the claim is lost.
 
     Open gaps about the event close with it.
     """
-    started, finished = micros(mark.started_at), micros(mark.finished_at)
-    row = _run(connection, _HANDLE, which=mark.seq, fence=mark.fence, finished=finished).fetchone()
+    row = _run(connection, _HANDLE, **_bound(mark)).fetchone()
     if row is None:
         return False
-    _run(connection, _NOTE, seq=mark.seq, number=mark.number, started_at=started, finished_at=finished)
     if row[0]:
         gaps.close_for_events(Tx(connection, connection.dialect.name, mark.finished_at), [mark.seq])
     return True
 
 
-def _run(connection: Connection, statement: Update | Insert, **values: int) -> DBAPICursor:
+def _bound(mark: Mark) -> dict[str, int]:
+    started, finished = micros(mark.started_at), micros(mark.finished_at)
+    times = {"started": started, "finished": finished, "took": finished - started}
+    return {"which": mark.seq, "fence": mark.fence, "number": mark.number} | times
+
+
+def _run(connection: Connection, statement: Update, **values: int) -> DBAPICursor:
     """Execute on the driver's own cursor: SQLAlchemy's way there would cost more than the rest of the mark."""
     compiled, constants = _compiled(statement, connection.dialect)
     parameters = {**constants, **values}
@@ -111,7 +109,7 @@ def _run(connection: Connection, statement: Update | Insert, **values: int) -> D
 
 
 @cache
-def _compiled(statement: Update | Insert, dialect: Dialect) -> tuple[SQLCompiler, dict[str, Any]]:
+def _compiled(statement: Update, dialect: Dialect) -> tuple[SQLCompiler, dict[str, Any]]:
     compiled = statement.compile(dialect=dialect)
     assert isinstance(compiled, SQLCompiler)  # noqa: S101 - narrows for mypy: these are no DDL
     return compiled, dict(compiled.params)

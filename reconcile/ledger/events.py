@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select, text, update
+from sqlalchemy import func, or_, select, text, update
 
+from reconcile.ledger import attempts, bodies
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.rowset import Rowset, chunks
 from reconcile.ledger.sql import insert
@@ -194,12 +195,16 @@ def by_bytes(tx: Tx, source: str, topic: str, digest: bytes) -> Held | None:
 
 
 def add(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Insert event rows; `{id: seq}` of those that were new (an id the source has already is left alone)."""
+    """Insert events of one source, `headers` and `body` among their columns; `{id: seq}` of those that were new (an
+    id the source has already is left alone).
+    """
     statement = insert(tx.dialect, table).on_conflict_do_nothing(index_elements=["source", "id"])
     added: dict[str, int] = {}
-    for some in chunks(rows, _CHUNK):
-        result = tx.connection.execute(statement.returning(table.c.id, table.c.seq), list(some))
-        added.update({row.id: row.seq for row in result})
+    for some in chunks([bodies.split(row) for row in rows], _CHUNK):
+        result = tx.connection.execute(statement.returning(table.c.id, table.c.seq), [own for own, _ in some])
+        new = {row.id: row.seq for row in result}
+        bodies.add(tx, [(new[own["id"]], contents) for own, contents in some if own["id"] in new])
+        added |= new
     return added
 
 
@@ -210,8 +215,12 @@ def alias(tx: Tx, source: str, id_: str, seq: int) -> None:
 
 
 def change(tx: Tx, seq: int, **values: Any) -> None:
-    """Set columns of one event."""
-    tx.connection.execute(update(table).where(table.c.seq == seq).values(**values))
+    """Set columns of one event, or its `headers` and `body`."""
+    own, contents = bodies.split(values)
+    if own:
+        tx.connection.execute(update(table).where(table.c.seq == seq).values(**own))
+    if contents:
+        bodies.replace(tx, seq, contents)
 
 
 def count_duplicate(tx: Tx, seq: int) -> None:
@@ -220,8 +229,8 @@ def count_duplicate(tx: Tx, seq: int) -> None:
 
 
 def get(tx: Tx, seq: int) -> Any | None:
-    """One event row, None if there is none."""
-    return tx.connection.execute(select(table).where(table.c.seq == seq)).first()
+    """One event row with its `headers` and `body`, None if there is none."""
+    return tx.connection.execute(bodies.whole_events().where(table.c.seq == seq)).first()
 
 
 def open_counts(tx: Tx, source: str) -> dict[EventState, int]:
@@ -276,7 +285,16 @@ def release(tx: Tx, source: str, stream: str | None = None, *, to: EventState = 
 
 
 def replay(tx: Tx, seq: int) -> bool:
-    """Send one finished or dead event to its target again, from the first attempt; False if it is under way."""
-    ready = update(table).where(table.c.seq == bindparam("which"), table.c.state != EventState.CLAIMED)
-    values = {"state": EventState.WAITING, "attempts": 0, "next_at": tx.now, "error": ""}
-    return bool(tx.connection.execute(ready.values(**values), {"which": seq}).rowcount)
+    """Send one finished or dead event to its target again, from the first attempt; False if it is under way.
+
+    The call that handled it is noted on its own now: the event's row will tell of the next one.
+    """
+    ready = select(table).where(table.c.seq == seq, table.c.state != EventState.CLAIMED)
+    row = tx.connection.execute(ready.with_for_update()).first()
+    if row is None:
+        return False
+    if row.called_at is not None:
+        attempts.set_aside(tx, seq)
+    again = {"state": EventState.WAITING, "attempts": 0, "next_at": tx.now, "error": ""}
+    change(tx, seq, **again, handled_at=None, called_at=None, call_took=None)
+    return True

@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, or_, select, text
 from reconcile.ledger.engine import connect
 from reconcile.ledger.errors import translated
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.tables import aliases, attempts, coverage, events
+from reconcile.ledger.tables import aliases, attempts, bodies, coverage, events
 from reconcile.ledger.upgrade import REVISIONS, revision
 from reconcile.model import EventState
 
@@ -56,6 +56,9 @@ _QUERIES = {
     ),
     "attempts of events that are not there": _counting(
         select(attempts.c.seq).where(~select(events.c.seq).where(events.c.seq == attempts.c.seq).exists())
+    ),
+    "bodies of events that are not there": _counting(
+        select(bodies.c.seq).where(~select(events.c.seq).where(events.c.seq == bodies.c.seq).exists())
     ),
     "covered windows that end before they start": _counting(
         select(coverage.c.id).where(coverage.c.end <= coverage.c.start)

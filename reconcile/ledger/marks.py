@@ -10,18 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select, update
 
 from reconcile.errors import LeaseLost
 from reconcile.ladder import next_rung
-from reconcile.ledger import gaps
+from reconcile.ledger import attempts, gaps
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.tables import attempts
 from reconcile.ledger.tables import events as table
 from reconcile.model import EventState, GapKind, Subject
 
-#: What marking asks of an event: everything but its contents.
-COLUMNS = tuple(column for column in table.c if column.name not in {"body", "headers", "body_hash"})
 _FREE: dict[str, Any] = {"claim_owner": "", "claim_until": None}
 
 
@@ -51,7 +48,7 @@ class Call:
 def standing(tx: Tx, owner: str, fences: Mapping[int, int]) -> Standing:
     """How the claims `{seq: fence}` of `owner` stand now; locks the rows that are ours."""
     found = Standing()
-    query = select(*COLUMNS).where(table.c.seq.in_(list(fences))).order_by(table.c.seq)
+    query = select(table).where(table.c.seq.in_(list(fences))).order_by(table.c.seq)
     for row in tx.connection.execute(query.with_for_update(skip_locked=True)):
         if row.claim_fence != fences[row.seq]:
             found.lost.add(row.seq)
@@ -66,9 +63,11 @@ def standing(tx: Tx, owner: str, fences: Mapping[int, int]) -> Standing:
 
 
 def mark_handled(tx: Tx, calls: Sequence[Call]) -> None:
-    """The target did it: the events are handled, and what was wrong with them is no more."""
-    _change(tx, [(call.row, {"attempts": call.number}) for call in calls], _HANDLED | {"handled_at": tx.now})
-    _note(tx, calls, "handled")
+    """The target did it: the events are handled, and what was wrong with them is no more. Their own rows note the
+    calls.
+    """
+    told = [(call.row, attempts.handled_by(call.number, call.started_at, call.finished_at)) for call in calls]
+    _change(tx, told, _HANDLED | {"handled_at": tx.now})
     close_gaps(tx, [call.row.seq for call in calls])
 
 
@@ -122,8 +121,7 @@ def supersede(tx: Tx, chosen: Sequence[tuple[int, int]]) -> None:
     waiting = update(table).where(table.c.seq.in_(seqs), table.c.state == EventState.WAITING)
     tx.connection.execute(waiting.values(state=EventState.SUPERSEDED, handled_at=tx.now, next_at=None, **_FREE))
     reason = "a newer version was handled first"
-    rows = [_attempt(seq, made, tx.now, tx.now, "superseded", reason) for seq, made in chosen]
-    tx.connection.execute(insert(attempts), rows)
+    attempts.note(tx, [attempts.row(seq, made, tx.now, tx.now, "superseded", reason) for seq, made in chosen])
     close_gaps(tx, seqs)
 
 
@@ -190,17 +188,5 @@ def _bound(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _note(tx: Tx, calls: Sequence[Call], outcome: str) -> None:
-    if calls:
-        rows = [_attempt(c.row.seq, c.number, c.started_at, c.finished_at, outcome, c.error) for c in calls]
-        tx.connection.execute(insert(attempts), rows)
-
-
-def _attempt(seq: int, number: int, started: datetime, finished: datetime, outcome: str, error: str) -> dict[str, Any]:
-    return {
-        "seq": seq,
-        "number": number,
-        "started_at": started,
-        "finished_at": finished,
-        "outcome": outcome,
-        "error": error,
-    }
+    rows = [attempts.row(c.row.seq, c.number, c.started_at, c.finished_at, outcome, c.error) for c in calls]
+    attempts.note(tx, rows)

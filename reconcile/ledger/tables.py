@@ -74,7 +74,7 @@ class SubjectRow(Base, table=True):
 
 
 class EventRow(Base, table=True):
-    """One event, whatever road it came by."""
+    """One event, whatever road it came by. Short, for it is written anew at every step on its way."""
 
     __tablename__ = "reconcile_event"
     seq: int | None = Field(default=None, sa_column=Column(Key, primary_key=True, autoincrement=True))
@@ -93,8 +93,6 @@ class EventRow(Base, table=True):
     origin: str = _text()
     reconstructed: int = _flag()
     api_version: str = _text()
-    headers: bytes = Field(default=b"{}", sa_column=Column(LargeBinary, nullable=False, default=b""))  # JSON object
-    body: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False, default=b""))
     body_hash: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False, default=b""))  # SHA-256
     duplicates: int = _count()  # deliveries of it that came again
     absorbed: int = _flag()  # a rebuilt event that has absorbed its one later delivery
@@ -104,6 +102,8 @@ class EventRow(Base, table=True):
     attempts: int = _count()
     next_at: datetime | None = _instant()
     handled_at: datetime | None = _instant()
+    called_at: datetime | None = _instant()  # when the call that handled it began; no other row tells of that call
+    call_took: int | None = _number()  # microseconds
     late: int = _flag()
     error: str = _text()
     claim_owner: str = _text()
@@ -135,6 +135,15 @@ class EventRow(Base, table=True):
     )
 
 
+class BodyRow(Base, table=True):
+    """What an event carries. None of an event without a body, and none once it is kept no longer."""
+
+    __tablename__ = "reconcile_body"
+    seq: int = Field(sa_column=Column(Key, primary_key=True, autoincrement=False))
+    headers: bytes = Field(default=b"{}", sa_column=Column(LargeBinary, nullable=False))  # JSON object
+    body: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False))
+
+
 class AliasRow(Base, table=True):
     """Another id by which an event is known: a delivery it absorbed, or the id it had when it was rebuilt."""
 
@@ -146,7 +155,7 @@ class AliasRow(Base, table=True):
 
 
 class AttemptRow(Base, table=True):
-    """One call of a target, for the timeline."""
+    """One call of a target, for the timeline; the one that handled an event is told by the event's own row."""
 
     __tablename__ = "reconcile_attempt"
     id: int | None = Field(default=None, sa_column=Column(Key, primary_key=True, autoincrement=True))
@@ -154,7 +163,7 @@ class AttemptRow(Base, table=True):
     number: int = _count()
     started_at: datetime = _instant(nullable=False)
     finished_at: datetime = _instant(nullable=False)
-    outcome: str = _text()  # handled | failed | dead | superseded | refused | unknown
+    outcome: str = _text()  # failed | dead | superseded | refused | unknown; handled, of an event sent again
     error: str = _text()
 
 
@@ -319,6 +328,7 @@ def _table(model: type[SQLModel]) -> Table:
 horizons = _table(HorizonRow)
 subjects = _table(SubjectRow)
 events = _table(EventRow)
+bodies = _table(BodyRow)
 aliases = _table(AliasRow)
 attempts = _table(AttemptRow)
 coverage = _table(CoverageRow)

@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import Row, Select, and_, func, or_, select, text
 
+from reconcile.ledger import bodies
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.tables import OPEN_EVENTS, aliases, attempts, gaps, subjects
+from reconcile.ledger.tables import OPEN_EVENTS, aliases, gaps, subjects
 from reconcile.ledger.tables import events as table
 from reconcile.model import Subject
 
@@ -27,8 +28,7 @@ class EventFilter:
 
 def list_events(tx: Tx, wanted: EventFilter, limit: int) -> list[Row[Any]]:
     """Event rows without their bodies, but with their `size` in bytes, newest recorded first."""
-    columns = [column for column in table.c if column.name != "body"]
-    query = select(*columns, func.length(table.c.body).label("size")).order_by(table.c.seq.desc()).limit(limit)
+    query = bodies.sized_events().order_by(table.c.seq.desc()).limit(limit)
     return list(tx.connection.execute(_where(query, wanted)))
 
 
@@ -50,20 +50,15 @@ def _where(query: Select[Any], wanted: EventFilter) -> Select[Any]:
 
 
 def find_events(tx: Tx, which: str, sources: Iterable[str]) -> list[Row[Any]]:
-    """The event rows `which` names: the ledger's number, the provider's id, or another id it is known by."""
+    """The events `which` names, with `headers` and `body`: by the ledger's number, the provider's id, or another id."""
     number = int(which) if which.isascii() and which.isdigit() and len(which) < 19 else -1
     found: list[Row[Any]] = []
     for source in sources:
         known = select(aliases.c.seq).where(aliases.c.source == source, aliases.c.id == which)
         named = or_(table.c.id == which, table.c.seq == number, table.c.seq.in_(known))
-        found += tx.connection.execute(select(table).where(table.c.source == source, named).order_by(table.c.seq))
+        query = bodies.whole_events().where(table.c.source == source, named)
+        found += tx.connection.execute(query.order_by(table.c.seq))
     return found
-
-
-def list_attempts(tx: Tx, seqs: Sequence[int]) -> list[Row[Any]]:
-    """Every call of a target for these events, oldest first."""
-    query = select(attempts).where(attempts.c.seq.in_(seqs)).order_by(attempts.c.started_at, attempts.c.id)
-    return list(tx.connection.execute(query))
 
 
 def list_aliases(tx: Tx, seqs: Sequence[int]) -> list[Row[Any]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reconcile.ledger import Ledger, views
+from reconcile.ledger import Ledger, attempts, views
 from reconcile.ledger.views import EventFilter
 from reconcile.model import EventState, Subject, instant, iso
 
@@ -50,7 +50,7 @@ def tell(ledger: Ledger, source: str, subject: Subject) -> Story | None:
             return None
         entries = [
             *(entry for event in events for entry in _of_event(event)),
-            *map(_of_attempt, views.list_attempts(tx, seqs)),
+            *map(_of_attempt, attempts.listed(tx, seqs)),
             *map(_of_alias, views.list_aliases(tx, seqs)),
             *(entry for gap in gaps for entry in _of_gap(gap)),
         ]

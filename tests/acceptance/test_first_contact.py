@@ -15,7 +15,8 @@ import pytest
 from support.cli import Project
 from support.serving import serving
 
-from reconcile.ledger.tables import events, horizons
+from reconcile.ledger import bodies
+from reconcile.ledger.tables import horizons
 from reconcile.model import Origin, fact_key, iso
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.server import serve
@@ -109,7 +110,7 @@ def without(keys: list[str], fake: FakeShopify, lacking: int) -> tuple[list[str]
 def rows(project: Project) -> list:
     """Every event in the ledger."""
     with project.ledger() as ledger, ledger.read() as tx:
-        return list(tx.connection.execute(events.select()))
+        return list(tx.connection.execute(bodies.whole_events()))
 
 
 def test_an_app_with_its_own_record_is_told_only_what_it_lacks(project):

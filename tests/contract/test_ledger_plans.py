@@ -19,8 +19,7 @@ _NUMBERS = {
 }
 _ROWS_OF = {
     "reconcile_event (source, id, topic, subject_type, subject_id, fact, carried, recorded_at, state,"
-    " headers, body, body_hash)": "'shop', 'e' || n, 'orders/updated', 'order', 's' || n, 'f' || n, n, n, 'handled',"
-    " {empty}, {empty}, {empty}",
+    " body_hash)": "'shop', 'e' || n, 'orders/updated', 'order', 's' || n, 'f' || n, n, n, 'handled', {empty}",
     "reconcile_subject (source, type, id, version)": "'shop', 'order', 's' || n, n",
     "reconcile_gap (source, kind, key, seq, state, opened_at, seen_at)": "'shop', 'dead', 'e' || n, n, 'closed', n, n",
     "reconcile_finding (run_id, source, stream, item, seq)": "'run' || (n % 500), 'shop', 'orders', 'i' || n, n",

@@ -19,9 +19,8 @@ from support.serving import Serving, serving
 from connectors.shopify.signature import digest
 from reconcile import failpoints
 from reconcile.clock import SystemClock
-from reconcile.ledger import Ledger
+from reconcile.ledger import Ledger, bodies
 from reconcile.ledger.integrity import problems
-from reconcile.ledger.tables import events
 
 SECRET = "whsec_dummy_hush"
 CONFIG = """\
@@ -94,7 +93,7 @@ def post(receiver: Serving, body: bytes = b"{}", path: str = "acme-shop", **more
 def stored(project: Project) -> list:
     """Every event in the ledger."""
     with project.ledger() as ledger, ledger.read() as tx:
-        return list(tx.connection.execute(events.select()))
+        return list(tx.connection.execute(bodies.whole_events()))
 
 
 def test_what_is_stored_is_answered_2xx_and_handled_at_once(project, receiver):
@@ -106,6 +105,18 @@ def test_what_is_stored_is_answered_2xx_and_handled_at_once(project, receiver):
     assert receiver.stop() == 143
     (row,) = stored(project)
     assert (row.state, row.body, row.duplicates) == ("handled", body, 1)
+
+
+def test_a_taken_port_is_said_in_one_line(project):
+    """Nothing was started: the port is taken first, and the remedy named."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = project.run("serve", "--port", str(port))
+    remedy = "the port is taken; end what has it, or choose another with --port"
+    assert (done.returncode, done.stderr) == (2, f"reconcile: cannot listen on 127.0.0.1:{port}: {remedy}\n")
+    elsewhere = project.run("serve", "--host", "192.0.2.1")
+    assert elsewhere.returncode == 2
+    assert "choose an address of this machine with --host" in elsewhere.stderr
 
 
 def chunks(size: int):
@@ -221,7 +232,7 @@ def test_killed_while_it_stores_a_delivery_loses_none(databases, project, tmp_pa
             assert running.stop() == 143
         ledger = Ledger.open(url, SystemClock())
         with ledger.read() as tx:
-            (row,) = tx.connection.execute(events.select())
+            (row,) = tx.connection.execute(bodies.whole_events())
             assert (row.state, row.attempts) == ("handled", 1)
             assert problems(tx) == []
         ledger.close()

@@ -12,7 +12,16 @@ from simulation.told import STATE_TOPIC, Fact, Told, read
 from simulation.world import World
 
 #: Tables whose every change matters to a later run; runs and their counts come and go with each.
-LASTING = ("reconcile_event", "reconcile_gap", "reconcile_alias", "reconcile_horizon", "reconcile_attempt")
+LASTING = (
+    "reconcile_event",
+    "reconcile_gap",
+    "reconcile_alias",
+    "reconcile_horizon",
+    "reconcile_attempt",
+    "reconcile_body",
+)
+_EVENTS = """select e.*, coalesce(b.body, x'') as body
+    from reconcile_event e left join reconcile_body b on b.seq = e.seq order by e.seq"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,7 @@ class Records:
 
     def rows(self) -> list[Row]:
         """Every event of the ledger whose body is there."""
-        return [_row(row) for row in self.query("select * from reconcile_event order by seq")]
+        return [_row(row) for row in self.query(_EVENTS)]
 
     def gap_facts(self) -> list[tuple[str, str, str, str]]:
         """The fact that each open gap speaks for: its event's, or the one its key names."""

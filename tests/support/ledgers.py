@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import insert
 
-from reconcile.ledger import tables
+from reconcile.ledger import bodies, tables
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.process import Holder, process_started
 
@@ -44,6 +44,7 @@ def elsewhere() -> Holder:
 def add_event(tx: Tx, id_: str, *, state: str = "handled", source: str = "shop", **values: object) -> int:
     """Put an event row in; its seq."""
     row = {"source": source, "id": id_, "topic": "orders/create", "recorded_at": tx.now, "state": state} | values
-    blobs = {"headers": b"{}", "body": b"", "body_hash": b""}
-    statement = insert(tables.events).values(blobs | row).returning(tables.events.c.seq)
-    return int(tx.connection.execute(statement).scalar_one())
+    own, contents = bodies.split({"body_hash": b""} | row)
+    seq = int(tx.connection.execute(insert(tables.events).values(own).returning(tables.events.c.seq)).scalar_one())
+    bodies.add(tx, [(seq, contents)])
+    return seq

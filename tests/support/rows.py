@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, update
 
-from reconcile.ledger.tables import attempts, events
+from reconcile.ledger import attempts, bodies
+from reconcile.ledger.tables import events
 from reconcile.model import EventState, Occurrence, Origin
 
 _numbers = itertools.count(1)
@@ -33,7 +34,10 @@ def add_event(tx, **values: Any) -> int:
         "next_at": tx.now,
     } | values
     row.setdefault("carried", row["version"])
-    return tx.connection.execute(insert(events).values(row).returning(events.c.seq)).scalar_one()
+    own, contents = bodies.split(row)
+    seq = tx.connection.execute(insert(events).values(own).returning(events.c.seq)).scalar_one()
+    bodies.add(tx, [(seq, contents)])
+    return seq
 
 
 def change(ledger, seq: int, **values: Any) -> None:
@@ -45,7 +49,7 @@ def change(ledger, seq: int, **values: Any) -> None:
 def event(ledger, seq: int) -> Any:
     """One event row."""
     with ledger.read() as tx:
-        return tx.connection.execute(select(events).where(events.c.seq == seq)).one()
+        return tx.connection.execute(bodies.whole_events().where(events.c.seq == seq)).one()
 
 
 def states(ledger, *seqs: int) -> list[str]:
@@ -56,5 +60,4 @@ def states(ledger, *seqs: int) -> list[str]:
 def outcomes(ledger, seq: int) -> list[str]:
     """How each noted call of an event ended, in order."""
     with ledger.read() as tx:
-        query = select(attempts.c.outcome).where(attempts.c.seq == seq).order_by(attempts.c.id)
-        return list(tx.connection.execute(query).scalars())
+        return [one.outcome for one in attempts.listed(tx, [seq])]

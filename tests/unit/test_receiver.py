@@ -17,7 +17,7 @@ from connectors.stripe import Stripe, StripeSettings
 from reconcile import receiver as module
 from reconcile.config import HttpHandler, WebhookConfig
 from reconcile.errors import LedgerError
-from reconcile.ledger import gaps
+from reconcile.ledger import bodies, gaps
 from reconcile.ledger.tables import events
 from reconcile.model import Event, GapKind, Origin
 from reconcile.receiver import Receiver
@@ -60,7 +60,7 @@ class Door:
     def rows(self):
         """Every event stored."""
         with self.ledger.read() as tx:
-            return list(tx.connection.execute(events.select().order_by(events.c.seq)))
+            return list(tx.connection.execute(bodies.whole_events().order_by(events.c.seq)))
 
     def dead(self) -> list[str]:
         """The keys of the open `dead` gaps."""

@@ -16,6 +16,7 @@ def upgrade() -> None:
     """From nothing to the first schema."""
     _alias()
     _attempt()
+    _body()
     _checkpoint()
     _coverage()
     _event()
@@ -55,6 +56,16 @@ def _attempt() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_reconcile_attempt_seq"), "reconcile_attempt", ["seq"], unique=False)
+
+
+def _body() -> None:
+    op.create_table(
+        "reconcile_body",
+        sa.Column("seq", KEY, autoincrement=False, nullable=False),
+        sa.Column("headers", sa.LargeBinary(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("seq"),
+    )
 
 
 def _checkpoint() -> None:
@@ -115,8 +126,6 @@ def _event() -> None:
         sa.Column("origin", sa.Text(), server_default="", nullable=False),
         sa.Column("reconstructed", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("api_version", sa.Text(), server_default="", nullable=False),
-        sa.Column("headers", sa.LargeBinary(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("body_hash", sa.LargeBinary(), nullable=False),
         sa.Column("duplicates", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("absorbed", sa.BigInteger(), server_default="0", nullable=False),
@@ -126,6 +135,8 @@ def _event() -> None:
         sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("next_at", sa.BigInteger(), nullable=True),
         sa.Column("handled_at", sa.BigInteger(), nullable=True),
+        sa.Column("called_at", sa.BigInteger(), nullable=True),
+        sa.Column("call_took", sa.BigInteger(), nullable=True),
         sa.Column("late", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
         sa.Column("claim_owner", sa.Text(), server_default="", nullable=False),
