@@ -26,6 +26,7 @@ _SAID = {
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
     "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
 }
 _WANTS_MAPPING = ("dict_type", "model_type", "model_attributes_type")
 _SHOULD = re.compile(r"^\w+ should ")
@@ -76,20 +77,20 @@ def is_ours(error: ErrorDetails) -> bool:
 def report(found: ValidationError, root: Node, problems: Problems, known: Iterable[str] = ()) -> None:
     """Every error of validating `root`, each at its own node. `known` are the keys `root` may have."""
     for error in found.errors(include_url=False, include_input=False):
-        report_one(error, root, problems, known)
+        report_one(error, root, problems, known if len(error["loc"]) == 1 else ())
 
 
 def report_one(
     error: ErrorDetails, root: Node, problems: Problems, known: Iterable[str] = (), message: str = ""
 ) -> None:
-    """One error of validating `root`, said as `message` if given."""
+    """One error of validating `root`, said as `message` if given; `known` are the keys there may be at its place."""
     loc = error["loc"]
     node = root.find(loc)
     if error["type"] == "missing":
         problems.missing(node, loc[-1])
     elif error["type"] == "extra_forbidden":
         section = next((_SECTIONS[str(key)] for key in reversed(loc[:-1]) if key in _SECTIONS), None)
-        candidates = known if len(loc) == 1 else keys_of(section) if section else ()
+        candidates = known or (keys_of(section) if section else ())
         problems.add(node, unknown_key(str(loc[-1]), candidates), at_key=True, show=False)
     else:
         place = error.get("ctx", {}).get("place")

@@ -2,14 +2,19 @@
 
 Those classes are anybody's, and so are their messages: one may repeat a token it refuses. So a message that is
 not ours is only passed on if it stays the same when every guarded value is another one.
+
+A `Settings` with a field named as a common key is given that key too: `base_url` whole, of `webhook` what is not the
+core's own, so that a connector may keep keys of its own there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import get_args
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, get_args
 
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic.types import Secret
 from pydantic_core import ErrorDetails
 
@@ -22,24 +27,65 @@ COMMON = tuple(key for key in invalid.keys_of(model.SourceConfig) if key not in 
 _STAND_IN = "stand-in"
 
 
-def public_keys(settings: type[BaseModel]) -> frozenset[str]:
-    """The keys whose values may be shown: those of a plain type and an innocent name."""
-    return frozenset(
-        field.alias or name
-        for name, field in settings.model_fields.items()
-        if not (_may_hide(field.annotation) or names_a_secret(name))
-    )
+def may_show(kind: type[BaseModel], below: tuple[str | int, ...]) -> bool:
+    """Whether what stands at a path of a connector's own keys is of a plain type and an innocent name."""
+    annotation: object = kind
+    for key in below:
+        if isinstance(key, int):
+            continue
+        fields = [field for model_ in _models(annotation) for field in (_field(model_, key),) if field is not None]
+        if not fields and _models(annotation):
+            return False
+        annotation = fields[0].annotation if fields else annotation
+    return not (_may_hide(annotation) or any(names_a_secret(key) for key in below if isinstance(key, str)))
+
+
+def _field(kind: type[BaseModel], key: str) -> FieldInfo | None:
+    return next((field for name, field in kind.model_fields.items() if (field.alias or name) == key), None)
+
+
+def _models(annotation: object) -> tuple[type[BaseModel], ...]:
+    """The models that an annotation names: `X`, `X | None` and the like."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return (annotation,)
+    return tuple(found for part in get_args(annotation) for found in _models(part))
 
 
 def _may_hide(annotation: object) -> bool:
-    if isinstance(annotation, type) and issubclass(annotation, SecretStr | SecretBytes | Secret | BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, SecretStr | SecretBytes | Secret):
         return True
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return any(_may_hide(field.annotation) for field in annotation.model_fields.values())
     return any(_may_hide(part) for part in get_args(annotation))
+
+
+def common(source: Node, kind: type[BaseModel] | None) -> dict[str, Any]:
+    """The common keys of `source`; of `webhook` those only that the connector does not have for its own."""
+    found = {key: node for key, node in source.items.items() if key in COMMON}
+    if kind is not None and "webhook" in kind.model_fields and "webhook" in found:
+        found["webhook"] = _webhook(found["webhook"], ours=True)
+    return {key: node.plain() for key, node in found.items()}
+
+
+def _webhook(node: Node, *, ours: bool) -> Node:
+    if not isinstance(node.value, dict):
+        return node
+    known = invalid.keys_of(model.WebhookConfig)
+    return replace(node, value={key: entry for key, entry in node.items.items() if (key in known) == ours})
+
+
+def _own(source: Node, kind: type[BaseModel]) -> Node:
+    """What of `source` is the connector's, at the places where it stands."""
+    shared = [key for key in COMMON if key in invalid.keys_of(kind)]
+    found = {key: node for key, node in source.items.items() if key not in COMMON or key in shared}
+    if "webhook" in found:
+        found["webhook"] = _webhook(found["webhook"], ours=False)
+    return Node(found, source.path, source.place)
 
 
 def validate(source: Node, kind: type[BaseModel], problems: Problems) -> BaseModel | None:
     """The connector-specific keys of `source` as an instance of `kind`, or None with the problems said."""
-    own = Node({key: node for key, node in source.items.items() if key not in COMMON}, source.path, source.place)
+    own = _own(source, kind)
     empty = _empty_secrets(own, problems)
     for node in empty:
         problems.add(node, "must not be empty")
@@ -57,7 +103,6 @@ def _empty_secrets(own: Node, problems: Problems) -> list[Node]:
 
 
 def _report(found: ValidationError, own: Node, empty: list[Node], kind: type[BaseModel], problems: Problems) -> None:
-    known = (*COMMON, *invalid.keys_of(kind))
     harmless = _messages(kind, _without_guarded(own, problems))
     for error in found.errors(include_url=False, include_input=False):
         said = invalid.message_of(error)
@@ -65,7 +110,19 @@ def _report(found: ValidationError, own: Node, empty: list[Node], kind: type[Bas
             continue
         if not invalid.is_ours(error) and harmless.get(_identity(error)) != said:
             said = "is not accepted by the connector"
-        invalid.report_one(error, own, problems, known, said)
+        invalid.report_one(error, own, problems, tuple(_keys_at(kind, error["loc"][:-1])), said)
+
+
+def _keys_at(kind: type[BaseModel], path: tuple[str | int, ...]) -> Iterator[str]:
+    """The keys that may stand at `path` of a source of this connector."""
+    models: tuple[type[BaseModel], ...] = (kind,)
+    for key in path:
+        fields = [_field(one, str(key)) for one in models]
+        models = tuple(found for field in fields if field is not None for found in _models(field.annotation))
+    if path == ("webhook",):
+        yield from invalid.keys_of(model.WebhookConfig)
+    own = (key for one in models for key in invalid.keys_of(one))
+    yield from own if path else dict.fromkeys((*COMMON, *own))
 
 
 def _without_guarded(node: Node, problems: Problems) -> object:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ValidationError
 
 from reconcile.config import invalid, settings
 from reconcile.config.errors import Problems, names_a_secret
-from reconcile.config.model import SourceConfig, Tuning
+from reconcile.config.model import SourceConfig, Tuning, WebhookConfig
 from reconcile.config.node import Node, Path
 from reconcile.connector import Connector, Facts
 from reconcile.errors import ConfigError
@@ -24,6 +24,15 @@ class ChecksTopics(Protocol):
 
     def check_topics(self, topics: Sequence[str]) -> Iterable[str]:
         """What is wrong with `topics`, one message each; nothing if they can be served."""
+        ...
+
+
+@runtime_checkable
+class ChecksWebhook(Protocol):
+    """What a connector may offer that has keys of its own under `webhook:`."""
+
+    def check_webhook(self, webhook: WebhookConfig) -> Iterable[tuple[tuple[str, ...], str]]:
+        """What does not fit together there: the path below `webhook` and a message, which never holds a secret."""
         ...
 
 
@@ -64,14 +73,15 @@ def _connector(source: Node, problems: Problems, connectors: Connectors) -> type
 
 def _privacy(kinds: Mapping[str, type[Connector] | None]) -> Callable[[Path], bool]:
     """Which paths hold what must not be shown: secrets by name or type, and all keys nobody vouches for."""
-    public = {name: settings.public_keys(kind.Settings) for name, kind in kinds.items() if kind}
 
     def is_private(path: Path) -> bool:
         below = path[2:] if path[:1] == ("sources",) else path
         if any(names_a_secret(key) for key in below if isinstance(key, str)):
             return True
-        own = path[:1] == ("sources",) and below and below[0] not in settings.COMMON
-        return bool(own) and below[0] not in public.get(str(path[1]), ())
+        if path[:1] != ("sources",) or not below or below[0] in settings.COMMON:
+            return False
+        kind = kinds.get(str(path[1]))
+        return kind is None or not settings.may_show(kind.Settings, below)
 
     return is_private
 
@@ -82,7 +92,7 @@ def _source(name: str, node: Node, root: Node, kind: type[Connector] | None, pro
         return None
     merged = _with_defaults(node, root.entry("defaults"))
     own = settings.validate(merged, kind.Settings, problems) if kind else None
-    common: dict[str, Any] = {key: n.plain() for key, n in merged.items.items() if key in settings.COMMON}
+    common = settings.common(merged, kind.Settings if kind else None)
     try:
         source = SourceConfig.model_validate({**common, "name": name, "settings": own or _Unvalidated()}, by_name=False)
     except ValidationError as found:
@@ -106,13 +116,16 @@ def _with_defaults(source: Node, defaults: Node) -> Node:
 
 def _check_against(kind: type[Connector], source: SourceConfig, node: Node, problems: Problems) -> None:
     """The streams and topics a connector cannot serve."""
-    facts = getattr(kind, "facts", None)
+    connector = kind(source.settings)
+    facts = getattr(connector, "facts", None)
     names = [stream.name for stream in facts.streams] if isinstance(facts, Facts) else list(source.streams or ())
     for place, stream in enumerate(source.streams or ()):
         if stream not in names:
             message = f"must be a stream of the connector; there are: {', '.join(names) or 'none'}"
             problems.add(node.find(("streams", place)), message)
-    connector = kind(source.settings)
+    if source.webhook and isinstance(connector, ChecksWebhook):
+        for below, message in connector.check_webhook(source.webhook):
+            problems.add(node.find(("webhook", *below)), message, show=False)
     if source.webhook and isinstance(connector, ChecksTopics):
         topics = node.find(("webhook", "topics"))
         hidden = any(topic.from_env for topic in topics.scalars())

@@ -120,6 +120,10 @@ class ProviderClient:
         """The provider's time, UTC: the `Date` header of the newest answer that had one."""
         return http_date(self._date)
 
+    def now(self) -> datetime:
+        """The provider's time where it has said it, else our clock's, UTC."""
+        return self.provider_date or self._clock.now()
+
     def get(self, url_or_path: str, params: Params | None = None, headers: Mapping[str, str] | None = None) -> Answer:
         """The answer to a GET of a path, or of a `next` link, which is taken verbatim."""
         return self._again(self._attempt, _Call("GET", self.origin.resolve(url_or_path, params), headers))
@@ -176,6 +180,10 @@ class ProviderClient:
         """The answer to a PUT; sent again as a POST is."""
         call = _Call("PUT", self.origin.resolve(url_or_path), headers, mutates=True, form=form, json=json)
         return (self._again if idempotent else self._unless_done)(self._attempt, call)
+
+    def delete(self, url_or_path: str, *, headers: Mapping[str, str] | None = None) -> Answer:
+        """The answer to a DELETE; sent again on passing faults, so that the second may find nothing (`NotFound`)."""
+        return self._again(self._attempt, _Call("DELETE", self.origin.resolve(url_or_path), headers, mutates=True))
 
     def _attempt(self, call: _Call) -> Answer:
         known = self._renewal.count

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from reconcile.clock import Clock
 from reconcile.config import Config, SourceConfig
-from reconcile.connector import Connector, Facts, StreamFacts, StreamKind, connector_class
+from reconcile.connector import Facts, StreamFacts, StreamKind, connector_class
 from reconcile.ledger import Ledger, Tx, coverage, events, gaps, horizons, runs, streams, targets
 from reconcile.ledger.runs import Run
 from reconcile.ledger.streams import StreamState
@@ -132,7 +132,7 @@ class _Reader:
 
 
 def _streams(tx: Tx, source: SourceConfig, now: datetime) -> list[StreamStatus]:
-    connector: type[Connector] = connector_class(source.connector)
+    connector = connector_class(source.connector)(source.settings)
     topics = Topics(source.webhook.topics if source.webhook else ())
     reader = _Reader(tx, source, connector.facts, topics, horizons.get(tx, source.name), now)
     found: list[StreamStatus] = []
