@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from reconcile import logs
-from reconcile.cli import check, db, demo, events, explain, gaps, init, run, serve, status, targets
+from reconcile.cli import check, cron, daemon, db, demo, events, explain, gaps, init, run, serve, status, targets
 from reconcile.cli.options import LogFormat
 from reconcile.cli.state import State
 
@@ -55,5 +55,5 @@ def _globals(
     logs.setup(state.log_format, state.output.redactor, state.output.err)
 
 
-for module in (run, init, check, status, explain, gaps, events, targets, db, serve, demo):
+for module in (run, init, check, status, explain, gaps, events, targets, db, serve, daemon, cron, demo):
     module.register(app)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 from reconcile.clock import Stop
 
@@ -45,6 +47,23 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def hanging_up(read_again: Callable[[], None]) -> Iterator[None]:
+    """Within the block, SIGHUP calls `read_again` instead of ending the process."""
+    before = signal.signal(signal.SIGHUP, lambda _number, _frame: read_again())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process without waiting for threads that do not end: what they committed stays, as after a crash."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    _leave(code)
+
+
 def _handler(stop: Stop) -> Callable[[int, FrameType | None], None]:
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
@@ -55,7 +74,7 @@ def _handler(stop: Stop) -> Callable[[int, FrameType | None], None]:
     return handle
 
 
-def _leave(code: int) -> None:
+def _leave(code: int) -> NoReturn:
     """Without unwinding: a hung handler or a stuck request must not be able to keep us."""
     if os.isatty(2):
         os.write(2, _SHOW_CURSOR)

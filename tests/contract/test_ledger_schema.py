@@ -10,7 +10,15 @@ from sqlalchemy import create_engine, inspect, text
 
 from reconcile.clock import SystemClock
 from reconcile.errors import LedgerError
-from reconcile.ledger import Ledger, migrate, tables_alerts, tables_subscriptions, tables_transactions, upgrade  # noqa: F401 - fill the metadata
+from reconcile.ledger import (
+    Ledger,
+    migrate,
+    tables_alerts,
+    tables_schedules,
+    tables_subscriptions,
+    tables_transactions,
+    upgrade,
+)  # noqa: F401 - fill the metadata
 from reconcile.ledger.engine import connect
 from reconcile.ledger.tables import metadata_of_ledger
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from reconcile.ledger import tables_alerts, tables_subscriptions, tables_transactions  # noqa: F401 - fill the metadata
+from reconcile.ledger import tables_alerts, tables_schedules, tables_subscriptions, tables_transactions  # noqa: F401 - fill the metadata
 from reconcile.ledger.tables import metadata_of_ledger
 from reconcile.ledger.upgrade import VERSION_TABLE
 

@@ -1,0 +1,154 @@
+"""The daemon: a timetable of jobs and standing dispatchers, until stopped; its configuration can be read anew.
+
+What comes of one reading of the configuration is a `_Watch`. A new reading relieves it: the old one ticks no more and
+its dispatchers give back what they hold, while a job it has begun goes on to its end under the configuration it began
+with. Leases, claims and turns keep the two from doing anything twice, as they keep two daemons on one ledger.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from reconcile import rhythm, turns
+from reconcile.clock import Stop
+from reconcile.config import Config, ScheduleConfig, SourceConfig
+from reconcile.connector import Connector
+from reconcile.context import Context
+from reconcile.dispatch.standing import Standing
+from reconcile.errors import ConfigError
+from reconcile.ledger import horizons
+from reconcile.report import RunReport
+from reconcile.scheduling import Timetable
+
+_log = logging.getLogger(__name__)
+
+#: Seconds between two looks for a request to read the configuration anew.
+_LOOK = 0.25
+#: Seconds that jobs at work get once a stop was asked for; dispatchers take eight of their own beside them.
+GRACE = 9.0
+
+
+class _Watch:
+    """Everything that comes of one reading of the configuration."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = replace(context, stop=Stop())
+        self.sources = {
+            name: (source, self.context.connector(source)) for name, source in context.config.sources.items()
+        }
+        # Dispatchers end with the watch, jobs at work only with the daemon.
+        self.standing = Standing(replace(self.context, stop=Stop()))
+        schedules = {rhythm.name_of(schedule): schedule for schedule in context.config.schedules}
+        self._timetable = Timetable(list(schedules.values()), ZoneInfo(context.config.timezone), self._tick)
+        self._idle = threading.Condition()
+        self._working = 0
+
+    def start(self) -> None:
+        """Promise completeness from now on, and begin."""
+        with self.context.ledger.write() as tx:
+            for source in self.context.config.sources.values():
+                if source.webhook is not None:
+                    horizons.first_sight(tx, source.name, source.webhook.topics, tx.now, "daemon")
+        self.standing.start()
+        self._timetable.start()
+
+    def relieve(self) -> None:
+        """Tick no more and deliver no more; jobs at work go on."""
+        self._timetable.stop()
+        self.standing.stop()
+
+    def stop(self, exit_code: int) -> None:
+        """Ask jobs at work to stop where it is safe."""
+        self.context.stop.set(exit_code)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until no job is at work any more, at most `seconds`; whether that came true."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._working == 0, seconds)
+
+    def _tick(self, schedule: ScheduleConfig) -> None:
+        if schedule.job == "dispatch":
+            self.standing.notify_all()  # it delivers all the time; a run of its own would only start more processes
+            return
+        with self._idle:
+            self._working += 1
+        try:
+            if not self.context.stop.is_set() and turns.take(self.context, schedule):
+                _say(schedule, turns.run(self.context, schedule, "daemon", timedelta()))
+        finally:
+            with self._idle:
+                self._working -= 1
+                self._idle.notify_all()
+
+
+class Daemon:
+    """Runs `context.config`'s schedules until `context.stop`. `read` reads the configuration anew."""
+
+    def __init__(self, context: Context, read: Callable[[], Config]) -> None:
+        self._context = context
+        self._read = read
+        self._asked = threading.Event()
+        self._relieved: list[tuple[_Watch, threading.Thread]] = []
+        self._watch = _Watch(context)
+
+    def source(self, name: str) -> tuple[SourceConfig, Connector] | None:
+        """A source by its key, as the configuration in force has it: what a receiver asks."""
+        return self._watch.sources.get(name)
+
+    def stored(self, source: str) -> None:
+        """A delivery of `source` was committed."""
+        self._watch.standing.notify(source)
+
+    def read_again(self) -> None:
+        """Ask for the configuration to be read anew; safe in a signal handler."""
+        self._asked.set()
+
+    def run(self) -> bool:
+        """Work until stopped; False if a job at work did not end in time, so that only leaving the process ends it."""
+        self._watch.start()
+        while not self._context.stop.wait(_LOOK):
+            if self._asked.is_set():
+                self._asked.clear()
+                self._change()
+        return self._end()
+
+    def _change(self) -> None:
+        try:
+            watch = _Watch(replace(self._context, config=self._same_ledger(self._read())))
+        except ConfigError as error:
+            _log.error("the new configuration is refused, the one in force goes on:\n%s", error)
+            return
+        watch.start()
+        old, self._watch = self._watch, watch
+        thread = threading.Thread(target=old.relieve, name="relieve")
+        thread.start()
+        self._relieved = [(one, by) for one, by in self._relieved if by.is_alive() or not one.wait(0)]
+        self._relieved.append((old, thread))
+        _log.info("the new configuration is in force")
+
+    def _same_ledger(self, config: Config) -> Config:
+        if config.ledger != self._context.config.ledger:
+            raise ConfigError("ledger: another one needs a restart of the daemon")
+        return config
+
+    def _end(self) -> bool:
+        watches = [self._watch, *(watch for watch, _ in self._relieved)]
+        for watch in watches:
+            watch.stop(self._context.stop.exit_code)
+        until = self._context.clock.monotonic() + GRACE
+        self._watch.relieve()
+        for _, thread in self._relieved:
+            thread.join(max(0.0, until - self._context.clock.monotonic()))
+        return all(watch.wait(max(0.0, until - self._context.clock.monotonic())) for watch in watches)
+
+
+def _say(schedule: ScheduleConfig, report: RunReport) -> None:
+    for error in (*report.errors, *(one.error for one in report.streams if one.error)):
+        _log.error("%s: %s", schedule.job, error)
+    for note in report.notes:
+        _log.warning("%s: %s", schedule.job, note)

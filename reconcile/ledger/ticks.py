@@ -1,0 +1,27 @@
+"""The turns of schedules: several daemons on one ledger find the same turn due, and one of them takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+
+from reconcile.ledger.ledger import Tx
+from reconcile.ledger.sql import insert
+from reconcile.ledger.tables_schedules import ticks as table
+
+
+def newest(tx: Tx, schedules: Sequence[str]) -> dict[str, datetime]:
+    """The newest turn taken of each schedule that ever had one."""
+    query = select(table.c.schedule, table.c.due_at).where(table.c.schedule.in_(schedules))
+    return {row.schedule: row.due_at for row in tx.connection.execute(query)}
+
+
+def take(tx: Tx, schedule: str, due: datetime, by: str) -> bool:
+    """Take the turn that was due at `due`; False if that one, or a newer one, was taken before."""
+    values = {"due_at": due, "taken_at": tx.now, "by": by}
+    statement = insert(tx.dialect, table).values(schedule=schedule, **values)
+    older = table.c.due_at < statement.excluded.due_at
+    statement = statement.on_conflict_do_update(index_elements=["schedule"], set_=values, where=older)
+    return tx.connection.execute(statement.returning(table.c.schedule)).first() is not None

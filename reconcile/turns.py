@@ -1,0 +1,65 @@
+"""Taking the turns of schedules: what is due since the last turn runs once, whoever of several runners takes it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from reconcile import rhythm, runner
+from reconcile.config import ScheduleConfig
+from reconcile.context import Context, Options
+from reconcile.ledger import ticks
+from reconcile.report import RunReport
+
+_log = logging.getLogger(__name__)
+
+#: How a turn is run: `runner.run`, but for tests.
+Run = Callable[[Context, Sequence[str], Options, str], RunReport]
+
+
+def in_order(schedules: Sequence[ScheduleConfig]) -> list[ScheduleConfig]:
+    """Schedules in the order their jobs have in a run; other jobs last."""
+    order = {job: place for place, job in enumerate(runner.ORDER)}
+    return sorted(schedules, key=lambda schedule: order.get(schedule.job, len(order)))
+
+
+def due(context: Context) -> list[ScheduleConfig]:
+    """The schedules with a turn nobody took yet, in order; one that never had a turn is due."""
+    schedules, zone, now = context.config.schedules, _zone(context), context.clock.now()
+    with context.ledger.read() as tx:
+        taken = ticks.newest(tx, [rhythm.name_of(schedule) for schedule in schedules])
+    return [
+        schedule
+        for schedule in in_order(schedules)
+        if (last := taken.get(rhythm.name_of(schedule))) is None or last < rhythm.latest(schedule, zone, now)
+    ]
+
+
+def take(context: Context, schedule: ScheduleConfig) -> bool:
+    """Take the newest turn of a schedule; False if it was taken already, here or by another runner."""
+    at = rhythm.latest(schedule, _zone(context), context.clock.now())
+    with context.ledger.write() as tx:
+        return ticks.take(tx, rhythm.name_of(schedule), at, context.holder.name)
+
+
+def run(context: Context, schedule: ScheduleConfig, command: str, wait: timedelta, how: Run = runner.run) -> RunReport:
+    """Run the job of a turn that was taken."""
+    options = Options(sources=schedule.sources or (), wait=wait)
+    own = replace(context, run_id="")
+    report = how(own, [schedule.job], options, command)
+    _log.info("run.finished", extra=report.as_json())
+    return report
+
+
+def run_due(context: Context, command: str, wait: timedelta) -> Iterator[tuple[ScheduleConfig, RunReport]]:
+    """Take and run every turn that is due, one after the other, until asked to stop."""
+    for schedule in due(context):
+        if not context.stop.is_set() and take(context, schedule):
+            yield schedule, run(context, schedule, command, wait)
+
+
+def _zone(context: Context) -> ZoneInfo:
+    return ZoneInfo(context.config.timezone)

@@ -1,0 +1,93 @@
+"""Schedules over time: what is due runs once, after downtime too, whoever of several runners looks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from support.running import CANARY, NOON, Bench, a_shop
+
+from reconcile import turns
+from reconcile.clock import Stop
+from reconcile.ledger import ticks
+from reconcile.sandbox.clock import SettableClock
+from reconcile.sandbox.shopify import FakeShopify
+
+SCHEDULES = """\
+schedules:
+  - {job: dispatch, every: 10m}
+  - {job: backfill, cron: "*/15 * * * *"}
+"""
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """One shop and two schedules."""
+    made = Bench(tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", SettableClock(NOON))
+    made.add(
+        "acme",
+        a_shop("acme"),
+        FakeShopify(clock=made.clock, shop="acme.myshopify.com", access_token=CANARY, throttle=False),
+    )
+    made.text += SCHEDULES
+    yield made
+    made.ledger.close()
+
+
+def shop_of(bench: Bench) -> FakeShopify:
+    return bench.faults["acme"].fake
+
+
+def run_due(bench: Bench) -> list[str]:
+    """One `reconcile cron`: the jobs that ran."""
+    return [schedule.job for schedule, _ in turns.run_due(bench.context(), "cron", timedelta())]
+
+
+def test_a_schedule_that_never_ran_is_due_and_runs_in_the_order_of_a_run(bench):
+    """The first call runs everything, backfill before dispatch; a second one at the same time nothing."""
+    assert run_due(bench) == ["backfill", "dispatch"]
+    assert run_due(bench) == []
+
+
+def test_each_turn_comes_when_it_is_due(bench):
+    """Ten minutes later one schedule is due again, five minutes after that the other."""
+    run_due(bench)
+    bench.clock.advance(600)
+    assert run_due(bench) == ["dispatch"]
+    bench.clock.advance(300)
+    assert run_due(bench) == ["backfill"]
+
+
+def test_downtime_is_one_turn_and_coverage_makes_up_for_it(bench):
+    """Missed ticks: after two days down the backfill runs once, and finds everything of those days."""
+    run_due(bench)
+    shop = shop_of(bench)
+    for _ in range(12):
+        bench.clock.advance(4 * 3600)
+        shop.create_order()
+    bench.clock.advance(3600)
+    assert run_due(bench) == ["backfill", "dispatch"]
+    assert len([topic for _, topic, _ in bench.effects if topic == "orders/create"]) == 12
+    assert run_due(bench) == []
+
+
+def test_a_stop_ends_the_turns_and_those_not_begun_stay_due(bench):
+    """What was not begun when a stop came is due for the next runner."""
+    context = bench.context()
+    going = turns.run_due(context, "cron", timedelta())
+    assert next(going)[0].job == "backfill"
+    context.stop.set()
+    assert list(going) == []
+    bench.stop = Stop()
+    assert run_due(bench) == ["dispatch"]
+
+
+def test_two_runners_share_the_turns(bench):
+    """Two daemons: what one has taken, the other leaves alone, though both found it due."""
+    one, two = bench.context(), replace(bench.context(), holder=replace(bench.context().holder, name="other:1"))
+    backfill = turns.due(one)[0]
+    assert turns.due(two)[0] == backfill
+    assert [turns.take(one, backfill), turns.take(two, backfill)] == [True, False]
+    with bench.ledger.read() as tx:
+        assert list(ticks.newest(tx, ["backfill */15 * * * *"]).values()) == [NOON]
