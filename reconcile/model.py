@@ -115,6 +115,7 @@ class IncidentKind(StrEnum):
     CREDENTIALS = "credentials"  # a provider refuses them
     SUBSCRIPTION = "subscription"  # repaired, or not repairable
     API_VERSION = "api_version"  # a delivery in a version nobody expects
+    GAP = "gap"  # any other open gap: what was found wrong and did not mend itself
     SILENCE = "silence"  # no successful run, or no live deliveries where there used to be some
 
 

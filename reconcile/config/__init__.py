@@ -1,8 +1,8 @@
 """`schedules.yaml` as frozen values."""
 
+from reconcile.config.alerts import AlertsConfig
 from reconcile.config.load import load
 from reconcile.config.model import (
-    AlertsConfig,
     Config,
     HttpConfig,
     HttpHandler,

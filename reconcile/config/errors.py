@@ -18,7 +18,7 @@ SHOWN = 60
 LONGEST_PATH = 4096
 LONGEST_MESSAGE = 1000
 
-_SECRET_KEY = re.compile(r"secret|token|passw|key|credential|auth|smtp|ledger|database", re.IGNORECASE)
+_SECRET_KEY = re.compile(r"secret|token|passw|key|credential|auth|smtp|\bping\b|ledger|database", re.IGNORECASE)
 
 
 def names_a_secret(key: str) -> bool:

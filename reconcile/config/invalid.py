@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from reconcile.config import model
+from reconcile.config.alerts import AlertsConfig, EscalationConfig, SilenceConfig
 from reconcile.config.errors import Problems
 from reconcile.config.node import Node
 
@@ -36,7 +37,9 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "webhook": model.WebhookConfig,
     "handler": model.HttpHandler,
     "recorded": model.RecordedQuery,
-    "alerts": model.AlertsConfig,
+    "alerts": AlertsConfig,
+    "escalate": EscalationConfig,
+    "silence": SilenceConfig,
     "schedules": model.ScheduleConfig,
 }
 

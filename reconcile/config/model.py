@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     InstanceOf,
@@ -27,17 +26,16 @@ from pydantic import (
 )
 
 from reconcile.config import fields as kinds
+from reconcile.config.alerts import AlertsConfig, EscalationConfig, SilenceConfig  # noqa: F401 - every section is named here
+from reconcile.config.base import Frozen as _Frozen
+from reconcile.config.base import known_sources
 from reconcile.config.schedule import parse_cron
-from reconcile.config.urls import ledger_url, same_url, smtp_url, split_url
+from reconcile.config.urls import ledger_url, same_url, split_url
 from reconcile.http.origin import is_loopback
 
 SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _HANDLER = "must be module:attribute, a URL, or {url: https://…}"
 _RECORDED = "must be module:attribute, or {database: …, query: …}"
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=True)
 
 
 class HttpConfig(_Frozen):
@@ -205,7 +203,7 @@ class ScheduleConfig(_Frozen):
     @field_validator("sources")
     @classmethod
     def _exist(cls, sources: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
-        _known_sources(sources or (), info)
+        known_sources(sources or (), info)
         return sources
 
     @model_validator(mode="after")
@@ -217,37 +215,6 @@ class ScheduleConfig(_Frozen):
         if self.keep_payloads and self.job != "purge":
             raise kinds.problem_at("keep_payloads", "is for the job purge only")
         return self
-
-
-def _known_sources(names: tuple[str, ...], info: ValidationInfo) -> None:
-    known = (info.context or {}).get("sources", names)
-    for place, name in enumerate(names):
-        if name not in known:
-            raise kinds.problem_at(place, f"must be a source; there are: {', '.join(known) or 'none'}")
-
-
-class AlertsConfig(_Frozen):
-    """How mail leaves, from whom and to whom; `third_parties` are asked to settle a source's transactions."""
-
-    smtp: kinds.Secret
-    from_: kinds.Address = Field(alias="from")
-    to: kinds.Addresses
-    third_parties: dict[str, kinds.Addresses] = {}
-
-    @field_validator("smtp")
-    @classmethod
-    def _is_smtp(cls, smtp: SecretStr) -> SecretStr:
-        smtp_url(smtp.get_secret_value())
-        return smtp
-
-    @field_validator("third_parties")
-    @classmethod
-    def _exist(cls, parties: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        known = (info.context or {}).get("sources", parties)
-        for name in parties:
-            if name not in known:
-                raise kinds.problem_at(name, f"must be a source; there are: {', '.join(known) or 'none'}")
-        return parties
 
 
 class Config(_Frozen):

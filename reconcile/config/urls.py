@@ -81,11 +81,13 @@ def smtp_url(url: str) -> str:
         raise ValueError(example)
     if parts.query and (parts.query != "tls=off" or parts.scheme == "smtps"):
         raise ValueError("may end with ?tls=off after smtp://, and with nothing else")
+    if parts.query and parts.username and not is_loopback(parts.hostname or ""):
+        raise ValueError("must not send a password in the clear: leave out ?tls=off")
     return url
 
 
 def mail_address(text: str) -> str:
-    """A bare e-mail address. Raises `ValueError`, also for what could break out of a mail header."""
-    if not (text.isprintable() and _ADDRESS.fullmatch(text)):
+    """A bare e-mail address, in ASCII. Raises `ValueError`, also for what could break out of a mail header."""
+    if not (text.isascii() and text.isprintable() and _ADDRESS.fullmatch(text)):
         raise ValueError("must be an e-mail address such as ops@example.com")
     return text

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, text, update
+from sqlalchemy import ColumnElement, Row, and_, case, exists, func, or_, select, text, update
 
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.sql import insert
-from reconcile.ledger.tables_alerts import OPEN_INCIDENTS, notices
+from reconcile.ledger.tables_alerts import OPEN_INCIDENTS, UNSETTLED_INCIDENTS, notices
 from reconcile.ledger.tables_alerts import incidents as table
 from reconcile.model import IncidentKind
 from reconcile.safe import safe
@@ -52,6 +52,10 @@ class Incident:
     closed_at: datetime | None
     acked_at: datetime | None
     snoozed_until: datetime | None
+
+    def silent(self, now: datetime) -> bool:
+        """Whether a person has said that nothing more need be told of it, or not yet."""
+        return self.acked_at is not None or (self.snoozed_until is not None and now < self.snoozed_until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,11 @@ def close_ids(tx: Tx, ids: Collection[int], note: str) -> int:
     return _close(tx, note, table.c.id.in_(ids)) if ids else 0
 
 
+def close_kind(tx: Tx, *, source: str, kind: IncidentKind, note: str) -> int:
+    """All of a source's open ones of this kind are over; how many there were."""
+    return _close(tx, note, and_(table.c.source == source, table.c.kind == kind))
+
+
 def _close(tx: Tx, note: str, which: ColumnElement[bool]) -> int:
     values = {
         "state": CLOSED,
@@ -160,3 +169,85 @@ def _values(tx: Tx, opening: Opening) -> dict[str, Any]:
         "opened_at": tx.now,
         "seen_at": tx.now,
     }
+
+
+def unsettled(tx: Tx) -> list[Incident]:
+    """Every incident of which something may be left to tell, oldest first: the open ones, and those just over."""
+    query = select(table).where(text(UNSETTLED_INCIDENTS)).order_by(table.c.id)
+    return [_incident(row) for row in tx.connection.execute(query)]
+
+
+def settle(tx: Tx, ids: Collection[int]) -> None:
+    """Nothing about these closed ones is left to tell."""
+    if ids:
+        tx.connection.execute(update(table).where(table.c.id.in_(ids)).values(settled=1))
+
+
+def find(
+    tx: Tx,
+    *,
+    source: str | None = None,
+    kind: IncidentKind | None = None,
+    open_only: bool = True,
+    limit: int | None = None,
+) -> list[Incident]:
+    """Incidents, oldest first; with a `limit`, the newest ones."""
+    query = select(table).order_by(table.c.id.desc()).limit(limit).where(*_chosen(source, kind, open_only=open_only))
+    return [_incident(row) for row in tx.connection.execute(query)][::-1]
+
+
+def count(tx: Tx, *, source: str | None = None, kind: IncidentKind | None = None, open_only: bool = True) -> int:
+    """How many there are."""
+    query = select(func.count()).select_from(table).where(*_chosen(source, kind, open_only=open_only))
+    return int(tx.connection.execute(query).scalar_one())
+
+
+def get(tx: Tx, id_: int) -> Incident | None:
+    """One incident, None if there is none of that number."""
+    row = tx.connection.execute(select(table).where(table.c.id == id_)).first()
+    return _incident(row) if row else None
+
+
+def acknowledge(tx: Tx, ids: Collection[int]) -> int:
+    """Someone takes care of these: told no more until they are over; how many of them are open."""
+    return _silence(tx, ids, {"acked_at": tx.now, "snoozed_until": None})
+
+
+def snooze(tx: Tx, ids: Collection[int], until: datetime) -> int:
+    """Told no more before `until`; how many of them are open."""
+    return _silence(tx, ids, {"acked_at": None, "snoozed_until": until})
+
+
+def _silence(tx: Tx, ids: Collection[int], values: dict[str, Any]) -> int:
+    statement = update(table).where(table.c.id.in_(ids), text(OPEN_INCIDENTS))
+    return tx.connection.execute(statement.values(values)).rowcount if ids else 0
+
+
+def _chosen(source: str | None, kind: IncidentKind | None, *, open_only: bool) -> list[ColumnElement[bool]]:
+    chosen: list[ColumnElement[bool]] = [or_(text(OPEN_INCIDENTS))] if open_only else []
+    chosen += [table.c.source == source] if source is not None else []
+    return chosen + ([table.c.kind == kind] if kind is not None else [])
+
+
+def _incident(row: Row[Any]) -> Incident:
+    return Incident(
+        row.id,
+        row.source,
+        IncidentKind(row.kind),
+        row.key,
+        row.state,
+        bool(row.happened),
+        row.summary,
+        row.tried,
+        row.note,
+        row.command,
+        row.reference,
+        row.amount,
+        row.currency,
+        bool(row.third_party),
+        row.since,
+        row.opened_at,
+        row.closed_at,
+        row.acked_at,
+        row.snoozed_until,
+    )

@@ -7,12 +7,13 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Column, Index, text
 from sqlmodel import Field
 
-from reconcile.ledger.tables import Base, _count, _flag, _instant, _table, _text
+from reconcile.ledger.tables import Base, _count, _flag, _instant, _table, _text, events
 from reconcile.ledger.types import Key
 
 #: The rows of the partial indexes. A query must say them word for word, or SQLite does not use the index.
 OPEN_INCIDENTS = "state = 'open'"
 UNSETTLED_INCIDENTS = "settled = 0"
+LIVE_EVENTS = "origin = 'live'"
 UNSENT = "state in ('queued','dead')"
 
 
@@ -121,3 +122,12 @@ incidents = _table(IncidentRow)
 notices = _table(NoticeRow)
 mails = _table(MailRow)
 recipients = _table(RecipientRow)
+
+#: When a source's last live delivery came: asked for by whoever watches for silence.
+Index(
+    "ix_reconcile_event_live",
+    events.c.source,
+    events.c.recorded_at,
+    sqlite_where=text(LIVE_EVENTS),
+    postgresql_where=text(LIVE_EVENTS),
+)

@@ -18,6 +18,14 @@ def upgrade() -> None:
     _notice()
     _mail()
     _recipient()
+    op.create_index(
+        "ix_reconcile_event_live",
+        "reconcile_event",
+        ["source", "recorded_at"],
+        unique=False,
+        sqlite_where=sa.text("origin = 'live'"),
+        postgresql_where=sa.text("origin = 'live'"),
+    )
 
 
 def _incident() -> None:
