@@ -1,12 +1,49 @@
-"""The subscriptions job."""
+"""The subscriptions job: what the configuration wants against what each provider has, mended where it differs."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
+from reconcile.config import SourceConfig
+from reconcile.connector import ListsItems
 from reconcile.context import Context, Options
-from reconcile.report import RunReport
+from reconcile.errors import ReconcileError, Stopped
+from reconcile.report import RunReport, exit_code
+from reconcile.subscriptions.source import Checked, check
 
 
 def run(context: Context, options: Options, report: RunReport) -> int:
-    """Nothing yet."""
-    del context, options, report
-    return 0
+    """Check every source asked for, side by side; one broken source never stops another.
+
+    The sources whose subscriptions had to be repaired are left in `report.repaired`, for the runner to backfill.
+    """
+    sources = context.sources(options)
+    if context.threads:
+        with ThreadPoolExecutor(max_workers=max(1, len(sources)), thread_name_prefix="subscriptions") as pool:
+            results = list(pool.map(lambda source: _source(context, options, source), sources))
+    else:
+        results = [_source(context, options, source) for source in sources]
+    for source, checked in zip(sources, results, strict=True):
+        report.subscriptions += [
+            {"source": source.name, "topic": row.topic, "found": row.found, "action": row.action}
+            for row in checked.rows
+        ]
+        report.notes += checked.notes
+        report.errors += checked.errors
+        if checked.repaired and isinstance(context.connector(source), ListsItems):
+            report.repaired.append(source.name)
+    if bug := next((checked.bug for checked in results if checked.bug), None):
+        raise bug
+    return exit_code(code for checked in results for code in checked.codes)
+
+
+def _source(context: Context, options: Options, source: SourceConfig) -> Checked:
+    try:
+        return check(context, source, dry_run=options.dry_run, prune=options.prune)
+    except Stopped:
+        return Checked(codes=[context.stop.exit_code])
+    except ReconcileError as error:
+        named = f"{source.name}: "  # which a provider's error begins with already
+        return Checked(errors=[named + str(error).removeprefix(named)], codes=[error.exit_code])
+    except Exception as error:  # noqa: BLE001 - raised again once every other source is through
+        return Checked(bug=error)

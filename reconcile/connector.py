@@ -76,7 +76,8 @@ class Facts:
 
     `rate` is requests per second we allow ourselves unless configured. `stable_ids`: whether a live delivery
     keeps its id when the provider sends it again; where it does not, equal bytes of a topic are a repeat too.
-    `topic` answers for names not in `topics` as well: a provider has hundreds.
+    `topic` answers for names not in `topics` as well: a provider has hundreds. `content_types` are the media types of
+    its deliveries, `()` for any; `application/json` stands for its relatives (`application/x+json`) too.
     """
 
     docs: str
@@ -85,6 +86,7 @@ class Facts:
     rate: float
     stable_ids: bool = True
     terminal_statuses: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    content_types: tuple[str, ...] = ("application/json",)
 
     def stream(self, name: str) -> StreamFacts:
         """The facts of one stream; KeyError if there is none of that name."""
@@ -156,7 +158,8 @@ class Subscription:
     """A webhook subscription as the provider has it now.
 
     `format` is how it writes bodies, empty where there is but one. `secret` is what it signs with, where the
-    provider says so: most do only once, when the subscription is made.
+    provider says so: most do only once, when the subscription is made. `mark` is the `Wanted.key` it was made with,
+    where the provider keeps such a thing: then `create` under the same key answers as it did the first time.
     """
 
     id: str
@@ -166,15 +169,29 @@ class Subscription:
     api_version: str = ""
     format: str = ""
     secret: str = field(default="", repr=False)
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A subscription as it should be. `api_version` is empty where any will do."""
+    """A subscription as it should be. `api_version` and `format` are empty where any will do.
+
+    `key` names one attempt to make it: the same key never makes two, where the provider can promise that.
+    """
 
     url: str
     topics: tuple[str, ...]
     api_version: str = ""
+    format: str = ""
+    key: str = ""
+
+
+class Mend(StrEnum):
+    """How a provider lets a subscription be made as it should be."""
+
+    UPDATE = "update"  # it can be changed
+    ADD = "add"  # what differs is fixed when it is made: make another beside it
+    RECREATE = "recreate"  # the same, and there may be only one: the old one must go first
 
 
 @runtime_checkable
@@ -284,7 +301,14 @@ class ManagesSubscriptions(SeesSubscriptions, Protocol):
     """Making and mending them. What is not ours is never touched; that is the job's to see to."""
 
     def wanted(self, url: str, topics: Sequence[str], api_version: str) -> Sequence[Wanted]:
-        """The subscriptions that `topics` at `url` take here: one for all of them, or one for each. Pure."""
+        """The subscriptions that `topics` at `url` take here: one for all of them, or one for each. Pure.
+
+        Wildcards become what the provider takes in their place.
+        """
+        ...
+
+    def mend(self, subscription: Subscription, wanted: Wanted) -> Mend:
+        """How `subscription` could become as `wanted`. Pure."""
         ...
 
     def create(self, client: ProviderClient, wanted: Wanted) -> Subscription:

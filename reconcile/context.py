@@ -14,6 +14,7 @@ from reconcile.connector import Connector, connector_class
 from reconcile.http import HttpLimits, ProviderClient, RateBudget
 from reconcile.ledger import Ledger
 from reconcile.ledger.leases import Holder
+from reconcile.metrics import Metrics, Unmeasured
 from reconcile.progress import Progress, Silent
 from reconcile.targets.model import Target
 
@@ -33,12 +34,14 @@ class Options:
     force: bool = False
     recheck: bool = False
     baseline: bool = False
+    allow_reprocess: bool = False
+    prune: bool = False
     wait: timedelta = timedelta(seconds=60)
 
 
 @dataclass(slots=True)
 class Context:
-    """The injected parts: configuration, ledger, clock, transports, targets, and whom to tell.
+    """The injected parts: configuration, ledger, clock, transports, targets, whom to tell, and what counts.
 
     `threads` is how many windows of a stream are read at once; 0 does everything in the calling thread.
     """
@@ -53,6 +56,7 @@ class Context:
     holder: Holder = field(default_factory=Holder.me)
     run_id: str = ""
     threads: int = 4
+    metrics: Metrics = field(default_factory=Unmeasured)
 
     def sources(self, options: Options) -> list[SourceConfig]:
         """The sources asked for, all of them unless some were named."""
@@ -66,11 +70,17 @@ class Context:
 
     def client(self, source: SourceConfig, connector: Connector, stop: Stop | None = None) -> ProviderClient:
         """A client pinned to the source's origin, with one rate budget for all its threads."""
-        return provider_client(source, connector, self.clock, stop or self.stop, self.transports(source))
+        transport = self.transports(source)
+        return provider_client(source, connector, self.clock, stop or self.stop, transport, self.metrics)
 
 
 def provider_client(
-    source: SourceConfig, connector: Connector, clock: Clock, stop: Stop, transport: httpx.BaseTransport | None = None
+    source: SourceConfig,
+    connector: Connector,
+    clock: Clock,
+    stop: Stop,
+    transport: httpx.BaseTransport | None = None,
+    metrics: Metrics | None = None,
 ) -> ProviderClient:
     """A client pinned to a source's origin; also for who has no ledger, and so no context (`reconcile check`)."""
     http = source.http
@@ -85,4 +95,5 @@ def provider_client(
         transport=transport,
         pace=getattr(connector, "pace", None),
         refresh=getattr(connector, "refresh", None),
+        metrics=metrics,
     )

@@ -70,7 +70,10 @@ class GapReport:
 
 @dataclass(slots=True)
 class RunReport:
-    """A whole run. `notes` are sentences for people: an empty first window, a closed valve and the ways on."""
+    """A whole run. `notes` are sentences for people: an empty first window, a closed valve and the ways on.
+
+    `bug` and `repaired`, the sources whose subscriptions were mended, are for who runs it and not of the document.
+    """
 
     run: str
     started_at: datetime
@@ -91,11 +94,12 @@ class RunReport:
     errors: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     bug: BaseException | None = None
+    repaired: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """The document of `--json`; instants as text in UTC. A bug is told by `errors`, never by its own text."""
         shown = replace(self, bug=None)
-        return {key: _plain(value) for key, value in asdict(shown).items() if key != "bug"}
+        return {key: _plain(value) for key, value in asdict(shown).items() if key not in ("bug", "repaired")}
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import entry_points, version
 
 import msgspec
@@ -18,8 +19,9 @@ from reconcile.report import RunReport, exit_code
 #: The exit code shown for a run that never came to its end, as a shell shows a process that was killed.
 KILLED = 137
 JOBS = "reconcile.jobs"
+REPAIRS = "subscriptions"
 #: The order of a run that names no job. Those not installed are passed over.
-ORDER = ("subscriptions", "backfill", "status-checks", "dispatch", "alerts")
+ORDER = (REPAIRS, "backfill", "status-checks", "dispatch", "alerts")
 
 Job = Callable[[Context, Options, RunReport], int]
 
@@ -44,16 +46,18 @@ def run(context: Context, names: Sequence[str], options: Options, command: str) 
     report = RunReport("", context.clock.now(), options.since, options.until, options.dry_run)
     codes: list[int] = []
     try:
-        _begin(context, options, command, report)
-        for name in names or [job for job in jobs if job in ORDER]:
+        chosen = tuple(names) or tuple(job for job in jobs if job in ORDER)
+        _begin(context, options, command, chosen, report)
+        for name in chosen:
             codes += [] if context.stop.is_set() else [_job(context, options, report, name)]
+        codes += _make_up(context, options, report, chosen)
     except LedgerError as error:
         codes.append(_failed(report, error))
     codes.append(_finish(context, options, report, codes))
     return report
 
 
-def _begin(context: Context, options: Options, command: str, report: RunReport) -> None:
+def _begin(context: Context, options: Options, command: str, jobs: tuple[str, ...], report: RunReport) -> None:
     if options.dry_run:
         report.run = context.run_id = "dry-run"
         return
@@ -65,6 +69,7 @@ def _begin(context: Context, options: Options, command: str, report: RunReport) 
             runs.finish(tx, crashed.id, KILLED, b"")
         started = runs.RunStart(
             command=command,
+            jobs=jobs,
             since=options.since,
             until=options.until,
             code_version=version("reconcile"),
@@ -87,6 +92,16 @@ def _job(context: Context, options: Options, report: RunReport, name: str) -> in
         )
         report.bug = error
         return 1
+
+
+def _make_up(context: Context, options: Options, report: RunReport, asked: Sequence[str]) -> list[int]:
+    """Backfill the sources whose subscriptions were repaired, unless the run has done so after the repair."""
+    later = asked[asked.index(REPAIRS) + 1 :] if REPAIRS in asked else []
+    if not report.repaired or "backfill" in later:
+        return []
+    repaired = replace(options, sources=tuple(report.repaired), streams=(), until=None)
+    jobs = ("backfill", "dispatch")
+    return [_job(context, repaired, report, name) for name in jobs if not context.stop.is_set()]
 
 
 def _failed(report: RunReport, error: ReconcileError) -> int:

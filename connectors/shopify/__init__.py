@@ -8,17 +8,18 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from connectors.shopify import signature
+from connectors.shopify import signature, status
 from connectors.shopify.access import Access, pace
 from connectors.shopify.delivery import describe, identify
 from connectors.shopify.facts import FACTS
 from connectors.shopify.listing import Listing
 from connectors.shopify.rebuild import rebuild
 from connectors.shopify.settings import ShopifySettings
-from connectors.shopify.subscriptions import subscriptions
-from reconcile.connector import Delivery, Facts, Greeting, Identity, Page, StreamRef, Subscription
+from connectors.shopify.status import Asking
+from connectors.shopify.subscriptions import Webhooks, mend, wanted
+from reconcile.connector import Delivery, Facts, Greeting, Identity, Mend, Page, StreamRef, Subscription, Wanted
 from reconcile.http import Answer, ProviderClient
-from reconcile.model import Candidate, Description, Event, Snapshot, Window
+from reconcile.model import Candidate, Description, Event, Reported, Snapshot, Subject, Window
 
 __all__ = ["Shopify", "ShopifySettings"]
 
@@ -33,6 +34,8 @@ class Shopify:
         self._settings = settings
         self._access = Access(settings)
         self._listing = Listing(settings.shop, settings.api_version)
+        self._asking = Asking(settings.shop, settings.api_version)
+        self._webhooks = Webhooks(settings.shop, settings.api_version)
 
     def origin(self) -> str:
         """`https://NAME.myshopify.com`."""
@@ -97,6 +100,42 @@ class Shopify:
         shop, version = self._settings.shop, self._settings.api_version
         return signature.sign(event, secret, now, shop=shop, api_version=version)
 
+    def told(self, topic: str, body: bytes) -> Sequence[Reported]:
+        """The money of an order and of its refunds, or one transaction."""
+        return status.told(topic, body)
+
+    def listed(self, snapshot: Snapshot) -> Sequence[Reported]:
+        """The money of a listed order and of its refunds."""
+        return status.listed(snapshot)
+
+    def status(self, client: ProviderClient, subject: Subject) -> Reported | None:
+        """An order's money or one transaction as it is now."""
+        return self._asking.status(client, subject)
+
+    def subject_of(self, id_: str) -> Subject | None:
+        """`1001` is an order, `1001/2002` one of its transactions."""
+        return status.subject_of(id_)
+
     def subscriptions(self, client: ProviderClient) -> Iterable[Subscription]:
         """This app's webhook subscriptions in the shop."""
-        return subscriptions(client, self._settings.shop, self._settings.api_version)
+        return self._webhooks.all(client)
+
+    def wanted(self, url: str, topics: Sequence[str], api_version: str) -> Sequence[Wanted]:
+        """One subscription for each topic."""
+        return wanted(url, topics, api_version)
+
+    def mend(self, subscription: Subscription, wanted: Wanted) -> Mend:
+        """By a change of address or format; another version takes another subscription in its place."""
+        return mend(subscription, wanted)
+
+    def create(self, client: ProviderClient, wanted: Wanted) -> Subscription:
+        """A subscription; what it sends is signed with the app's secret."""
+        return self._webhooks.create(client, wanted)
+
+    def update(self, client: ProviderClient, subscription: Subscription, wanted: Wanted) -> Subscription | None:
+        """Change its address or format."""
+        return self._webhooks.update(client, subscription, wanted)
+
+    def delete(self, client: ProviderClient, subscription: Subscription) -> None:
+        """Delete a subscription."""
+        self._webhooks.delete(client, subscription)

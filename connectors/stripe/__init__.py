@@ -8,14 +8,15 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from connectors.stripe import account, lists, log, signature
+from connectors.stripe import account, endpoints, lists, log, signature, status
 from connectors.stripe.delivery import describe, identify
+from connectors.stripe.event_types import enabled_events
 from connectors.stripe.facts import EVENTS, FACTS
 from connectors.stripe.rebuild import rebuild
 from connectors.stripe.settings import StripeSettings
-from reconcile.connector import Delivery, Facts, Greeting, Identity, Page, StreamRef, Subscription
+from reconcile.connector import Delivery, Facts, Greeting, Identity, Mend, Page, StreamRef, Subscription, Wanted
 from reconcile.http import ProviderClient
-from reconcile.model import Candidate, Description, Event, Snapshot, Window
+from reconcile.model import Candidate, Description, Event, Reported, Snapshot, Subject, Window
 
 __all__ = ["Stripe", "StripeSettings"]
 
@@ -88,6 +89,43 @@ class Stripe:
         """A signature with `now` as its time."""
         return signature.sign(event, secret, now)
 
+    def told(self, topic: str, body: bytes) -> Sequence[Reported]:
+        """The object an event is about, if it has a status to wait for; its own type counts, not `topic`."""
+        del topic
+        return status.told(body)
+
+    def listed(self, snapshot: Snapshot) -> Sequence[Reported]:
+        """The listed object, if it has a status to wait for."""
+        return status.listed(snapshot)
+
+    def status(self, client: ProviderClient, subject: Subject) -> Reported | None:
+        """The object as it is now, from whichever of the accounts has it."""
+        return status.status(client, subject, self.accounts(), self._settings.api_version)
+
+    def subject_of(self, id_: str) -> Subject | None:
+        """What an id names, by its prefix."""
+        return status.subject_of(id_)
+
     def subscriptions(self, client: ProviderClient) -> Iterable[Subscription]:
         """The account's webhook endpoints."""
-        return account.subscriptions(client)
+        return endpoints.subscriptions(client)
+
+    def wanted(self, url: str, topics: Sequence[str], api_version: str) -> Sequence[Wanted]:
+        """One endpoint for all topics."""
+        return [Wanted(url, enabled_events(topics), api_version)]
+
+    def mend(self, subscription: Subscription, wanted: Wanted) -> Mend:
+        """By a change, or by another endpoint where the version differs."""
+        return endpoints.mend(subscription, wanted)
+
+    def create(self, client: ProviderClient, wanted: Wanted) -> Subscription:
+        """An endpoint; where connected accounts are read, one that hears of them."""
+        return endpoints.create(client, wanted, connect=bool(self._settings.accounts))
+
+    def update(self, client: ProviderClient, subscription: Subscription, wanted: Wanted) -> Subscription | None:
+        """Enable it, move it, and add topics; never take one away."""
+        return endpoints.update(client, subscription, wanted)
+
+    def delete(self, client: ProviderClient, subscription: Subscription) -> None:
+        """Delete an endpoint."""
+        endpoints.delete(client, subscription)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
+from connectors.stripe.endpoints import subscriptions
 from connectors.stripe.paging import Lister
 from connectors.stripe.settings import StripeSettings
 from reconcile.connector import Greeting, Subscription
@@ -21,17 +22,8 @@ class _Versioned(msgspec.Struct):
     api_version: str | None = None
 
 
-class _Endpoint(msgspec.Struct):
-    id: str
-    url: str
-    status: str
-    enabled_events: list[str]
-    api_version: str | None = None
-
-
 _ACCOUNT = msgspec.json.Decoder(_Account)
 _VERSIONED = msgspec.json.Decoder(_Versioned)
-_ENDPOINT = msgspec.json.Decoder(_Endpoint)
 
 
 def greet(client: ProviderClient, settings: StripeSettings) -> Greeting:
@@ -47,25 +39,6 @@ def greet(client: ProviderClient, settings: StripeSettings) -> Greeting:
         endpoints = []
     mode = "test" if "_test_" in settings.api_key.get_secret_value() else "live"
     return Greeting(f"{_account_id(client)}/{mode}", _warnings(endpoints, log_version, settings.api_version))
-
-
-def subscriptions(client: ProviderClient) -> Iterator[Subscription]:
-    """Every v1 endpoint of the account. One without its own version is rendered in the account's default."""
-    cursor: list[tuple[str, str]] = []
-    more = True
-    while more:
-        page = Lister(client, "/v1/webhook_endpoints").page(extra=cursor)
-        for raw in page.data:
-            found = _ENDPOINT.decode(raw)
-            yield Subscription(
-                found.id,
-                found.url,
-                tuple(found.enabled_events),
-                enabled=found.status == "enabled",
-                api_version=found.api_version or "",
-            )
-            cursor = [("starting_after", found.id)]
-        more = page.has_more
 
 
 def _account_id(client: ProviderClient) -> str:

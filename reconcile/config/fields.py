@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, SecretStr
 from pydantic_core import PydanticCustomError
 
 from reconcile.config.durations import parse_duration, parse_rate, parse_size
@@ -78,6 +79,16 @@ def reference(text: str) -> str:
     return text
 
 
+def network(value: object) -> object:
+    """A network or a single address, as `ip_network` takes it. Raises `ValueError`."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return ip_network(value)
+    except ValueError:
+        raise ValueError("must be a network or an address such as 203.0.113.0/24 or 2001:db8::1") from None
+
+
 def timezone_name(text: str) -> str:
     """The name of a time zone this machine knows. Raises `ValueError`."""
     try:
@@ -138,5 +149,7 @@ WebUrl = Annotated[str, AfterValidator(web_url)]
 OriginUrl = Annotated[str, AfterValidator(origin_url)]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
 Secrets = Annotated[tuple[Secret, ...], AfterValidator(_filled), BeforeValidator(_entry_of_list)]
+Network = Annotated[InstanceOf[IPv4Network | IPv6Network], BeforeValidator(network)]
+Networks = Annotated[tuple[Network, ...], AfterValidator(_filled), BeforeValidator(_entry_of_list)]
 Name = Annotated[str, AfterValidator(_name)]
 Names = Annotated[tuple[Name, ...], AfterValidator(_filled), AfterValidator(unique)]

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from reconcile.config import invalid, sources, yaml
 from reconcile.config.errors import Problems
 from reconcile.config.interpolate import interpolate
+from reconcile.config.key import keys
 from reconcile.config.model import Config, PythonHandler, RecordedCallable, Tuning
 from reconcile.config.node import Node
 from reconcile.connector import connector_class
@@ -49,7 +50,8 @@ def load(
     config = _build(root, path, problems, connectors, jobs())
     if problems or config is None:
         raise problems.error()
-    return config.model_copy(update={"warnings": _warnings(config, path)}) if file.open_to_others else config
+    warnings = _warnings(config, path) if file.open_to_others else ()
+    return config.model_copy(update={"warnings": warnings, "keys": keys(env)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,13 +50,23 @@ class HttpConfig(_Frozen):
 class WebhookConfig(_Frozen):
     """The subscription a source should have: where to, signed with which secrets (newest first), for what.
 
-    `api_versions` are those its handler understands, the wanted one first; none given, any will do.
+    `api_versions` are those its handler understands, the wanted one first; none given, any will do. `allow_from` are
+    the networks that deliveries may come from, `trusted_proxies` those whose `X-Forwarded-For` is believed.
     """
 
     url: kinds.WebUrl | None = None
     secrets: kinds.Secrets = Field(default=(), alias="secret")
     topics: kinds.Names
     api_versions: kinds.Names = ()
+    allow_from: kinds.Networks = ()
+    trusted_proxies: kinds.Networks = ()
+    rate_limit: kinds.Rate | None = None
+
+    @model_validator(mode="after")
+    def _proxies_have_a_use(self) -> Self:
+        if self.trusted_proxies and not self.allow_from:
+            raise kinds.problem_at("trusted_proxies", "is of use beside allow_from only")
+        return self
 
 
 class PythonHandler(_Frozen):
@@ -149,7 +159,11 @@ def _source_name(name: str) -> str:
 
 
 class SourceConfig(Tuning):
-    """One account at a provider. `settings` are the connector's own keys, validated by its `Settings`."""
+    """One account at a provider. `settings` are the connector's own keys, validated by its `Settings`.
+
+    `transactions` are the types that are followed while they are pending, or a type in one status (`type/status`);
+    `ladder` the waits between two questions about one.
+    """
 
     name: Annotated[str, AfterValidator(_source_name)]
     connector: str
@@ -160,6 +174,8 @@ class SourceConfig(Tuning):
     handler: Handler | None = None
     recorded: Recorded | None = None
     late: Literal["deliver", "skip"] = "deliver"
+    transactions: kinds.Names | None = None
+    ladder: kinds.Durations | None = None
 
     @field_validator("handler")
     @classmethod
@@ -175,7 +191,8 @@ class SourceConfig(Tuning):
 class ScheduleConfig(_Frozen):
     """When a job runs, for which sources (None: all), and the two jobs' own options.
 
-    `ladder`, of `status-checks`, are the waits between two questions; `keep_payloads` is of `purge`.
+    `ladder`, of `status-checks`, are the waits between two questions. `keep_payloads` and `keep_keys`, of `purge`,
+    are how long what events carry is kept, and how long they are known at all: for ever, unless said.
     """
 
     job: str
@@ -184,6 +201,7 @@ class ScheduleConfig(_Frozen):
     sources: kinds.Names | None = None
     ladder: kinds.Durations | None = None
     keep_payloads: kinds.Duration | None = None
+    keep_keys: kinds.Duration | None = None
 
     @field_validator("job")
     @classmethod
@@ -214,11 +232,20 @@ class ScheduleConfig(_Frozen):
             raise kinds.problem_at("ladder", "is for the job status-checks only")
         if self.keep_payloads and self.job != "purge":
             raise kinds.problem_at("keep_payloads", "is for the job purge only")
+        if self.keep_keys and self.job != "purge":
+            raise kinds.problem_at("keep_keys", "is for the job purge only")
+        if self.keep_keys and self.keep_keys < (self.keep_payloads or self.keep_keys):
+            raise kinds.problem_at("keep_keys", "must not be shorter than keep_payloads")
+        if self.job == "purge" and not (self.keep_payloads or self.keep_keys):
+            raise ValueError("must say keep_payloads, such as keep_payloads: 90d")
         return self
 
 
 class Config(_Frozen):
-    """A whole `schedules.yaml`. `path` is absolute; `warnings` are to be said before anything runs."""
+    """A whole `schedules.yaml`. `path` is absolute; `warnings` are to be said before anything runs.
+
+    `keys` are those of `$RECONCILE_KEY`, the one that encrypts first.
+    """
 
     path: Path
     ledger: kinds.Secret = Field(default=SecretStr("sqlite:///reconcile.db"), validate_default=True)
@@ -227,6 +254,7 @@ class Config(_Frozen):
     schedules: tuple[ScheduleConfig, ...] = ()
     alerts: AlertsConfig | None = None
     warnings: tuple[str, ...] = ()
+    keys: tuple[SecretStr, ...] = ()
 
     @field_validator("path")
     @classmethod

@@ -26,6 +26,7 @@ from reconcile.http.retries import Garbled, full_jitter, retrying
 from reconcile.http.text import hide, safe, secrets_of
 from reconcile.http.transport import DeadlineTransport
 from reconcile.http.verdict import RETRY_AFTER_CAP, http_date, verdict
+from reconcile.metrics import Metrics, Unmeasured
 
 T = TypeVar("T")
 
@@ -83,6 +84,7 @@ class ProviderClient:
         refresh: Callable[[ProviderClient], bool] | None = None,
         ca_file: Path | None = None,
         jitter: Callable[[float], float] = full_jitter,
+        metrics: Metrics | None = None,
     ) -> None:
         self.source = source
         self.origin = Origin(origin, source)
@@ -95,6 +97,7 @@ class ProviderClient:
         self._budget = budget
         self._stop = stop
         self._pace = pace
+        self._metrics = metrics or Unmeasured()
         self._date: str | None = None
         self._lock = threading.Lock()
         self._renewal = Renewal(None if refresh is None else lambda: refresh(self))
@@ -212,11 +215,22 @@ class ProviderClient:
             self.requests += 1
             self.mutations += call.mutates
             self.waited += waited
-        answer = self._exchange(call)
+        answer = self._measured(call, waited)
         self._date = answer.headers.get("date", self._date)
         if self._pace is not None:
             self._budget.pause(min(self._pace(answer), RETRY_AFTER_CAP))
         return answer
+
+    def _measured(self, call: _Call, waited: float) -> Answer:
+        if waited:
+            self._metrics.waited(self.source, waited)
+        code = "error"
+        try:
+            answer = self._exchange(call)
+            code = str(answer.status)
+            return answer
+        finally:
+            self._metrics.requested(self.source, code)
 
     def _exchange(self, call: _Call) -> Answer:
         deadline = self._clock.monotonic() + self.limits.deadline
@@ -256,5 +270,6 @@ class ProviderClient:
     def _sleep(self, asked: float, backoff: float) -> None:
         self._clock.wait(asked + backoff, self._stop)
         if asked:
+            self._metrics.waited(self.source, asked + backoff)
             with self._lock:
                 self.waited += asked + backoff

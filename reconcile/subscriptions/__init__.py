@@ -1,0 +1,7 @@
+"""Keeping webhook subscriptions as the configuration wants them.
+
+compare.py   what is wanted × what the provider has → a plan   (pure)
+making.py    making one, also when nobody hears whether it was made
+mending.py   carrying out a plan under a lease, each change with its record and its incident in one commit
+source.py    one source: list, compare, and (unless it is a dry run) mend
+"""
