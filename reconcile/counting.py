@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from reconcile.config import SourceConfig
-from reconcile.ledger import Tx, claims, events, findings, gaps, streams, targets
+from reconcile.ledger import Tx, claims, events, findings, gaps, streams, targets, transactions
 from reconcile.ledger.findings import Classes
 from reconcile.model import EventState, GapKind
 from reconcile.report import GAPS_LISTED, GapReport, HandlerReport, RunReport
+from reconcile.transactions.transaction import LEFT, State
 
 #: A due event that nobody has claimed for this long is not merely on its way.
 UNCLAIMED = timedelta(minutes=1)
@@ -72,7 +73,16 @@ def count_left(tx: Tx, sources: Sequence[SourceConfig], report: RunReport) -> bo
     _count_gaps(tx, [source.name for source in sources], report)
     waiting = any(one.pending or one.held or one.paused for one in report.handlers)
     found = report.dry_run and any(one.gap or one.backfilled or one.unlisted_gaps for one in report.streams)
-    return bool(report.gaps_total) or waiting or found
+    unresolved = _count_transactions(tx, [source.name for source in sources], report)
+    return bool(report.gaps_total) or waiting or found or unresolved
+
+
+def _count_transactions(tx: Tx, names: Sequence[str], report: RunReport) -> bool:
+    """How many are still on their ladder, and how many wait for a person; whether any does."""
+    states = transactions.counts(tx, names, (State.PENDING, *LEFT))
+    report.transactions["pending"] = states.get(State.PENDING, 0)
+    report.transactions["unresolved"] = sum(states.get(state, 0) for state in LEFT)
+    return report.transactions["unresolved"] > 0
 
 
 def _count_gaps(tx: Tx, names: Sequence[str], report: RunReport) -> None:

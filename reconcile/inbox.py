@@ -18,6 +18,8 @@ from reconcile.ledger import events, gaps, subjects
 from reconcile.ledger.events import Held
 from reconcile.ledger.ledger import Tx
 from reconcile.model import Arrival, EventState, GapKind, Occurrence, Origin, Subject, micros
+from reconcile.transactions import hearing
+from reconcile.transactions.decide import Road
 
 
 class How(StrEnum):
@@ -62,7 +64,7 @@ def clean(value: str) -> str:
 
 def record(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> list[Recorded]:
     """Enter arrivals in order; one result each. Call it in a write transaction and commit before answering anyone."""
-    subjects.lock(tx, book.source, sorted({_subject(arrival) for arrival in arrivals}, key=str))
+    subjects.lock(tx, book.source, sorted({subject_of(arrival) for arrival in arrivals}, key=str))
     known = events.by_id(tx, book.source, [name for arrival in arrivals for name in _names(book, arrival)])
     facts = events.by_fact(tx, book.source, sorted({key for arrival in arrivals if (key := _key(arrival))}))
     versions = _versions(tx, book, arrivals)
@@ -78,10 +80,12 @@ def record(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> list[Recorded]:
         facts[_key(arrival)] = [held for held in facts.get(_key(arrival), []) if held.seq != settled.seq]
     results |= _insert(tx, book, arrivals, fresh)
     subjects.raise_versions(tx, book.source, list(_newer_versions(arrivals)))
+    hearing.hear(tx, book.source, [one for arrival in arrivals for one in arrival.reports], Road.EVENT)
     return [results[place] for place in range(len(arrivals))]
 
 
-def _subject(arrival: Arrival) -> Subject:
+def subject_of(arrival: Arrival) -> Subject:
+    """The subject whose row recording `arrival` locks; one without has the nameless one."""
     subject = arrival.description.subject
     return Subject(clean(subject.type), clean(subject.id)) if subject else Subject("", "")
 
@@ -101,7 +105,7 @@ def _names(book: Book, arrival: Arrival) -> list[str]:
 def _newer_versions(arrivals: Iterable[Arrival]) -> Iterable[tuple[Subject, int]]:
     for arrival in arrivals:
         if arrival.description.subject and arrival.description.version is not None:
-            yield _subject(arrival), arrival.description.version
+            yield subject_of(arrival), arrival.description.version
 
 
 def _versions(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> dict[int, Held]:
@@ -109,7 +113,7 @@ def _versions(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> dict[int, Held
     places, asked = [], []
     for place, arrival in enumerate(arrivals):
         if arrival.reconstructed and arrival.description.kind is Occurrence.STATE:
-            subject = _subject(arrival)
+            subject = subject_of(arrival)
             places.append(place)
             asked.append((subject.type, subject.id, arrival.description.version or 0))
     if not asked:
@@ -125,7 +129,7 @@ def _settle(
     same = next((known[name] for name in _names(book, arrival) if name in known), None)
     if arrival.reconstructed:
         holder = same or carrier or _holding(holders)
-        return _known(tx, book, holder, How.HELD) if holder else None
+        return _known(tx, book, arrival, holder, How.HELD) if holder else None
     if same is None and book.repeats_by_bytes:
         same = events.by_bytes(tx, book.source, clean(arrival.description.topic), digest(arrival.body))
     if same is not None and clean(arrival.id) not in known and book.repeats_by_bytes:
@@ -133,7 +137,7 @@ def _settle(
     if same is not None:
         if arrival.origin is Origin.LIVE:
             events.count_duplicate(tx, same.seq)
-        return _known(tx, book, same, How.DUPLICATE)
+        return _known(tx, book, arrival, same, How.DUPLICATE)
     rebuilt = next((held for held in holders if held.reconstructed and not held.absorbed), None)
     if rebuilt is None or _happened_since(tx, arrival, rebuilt):
         return None
@@ -145,13 +149,15 @@ def _holding(holders: Sequence[Held]) -> Held | None:
     return min(holders, key=lambda held: held.state is EventState.IGNORED, default=None)
 
 
-def _known(tx: Tx, book: Book, held: Held, how: How) -> Recorded:
+def _known(tx: Tx, book: Book, arrival: Arrival, held: Held, how: How) -> Recorded:
     """What is recorded already stays as it is, but recorded is not handled: what nobody wanted when it came is wanted
     now, because its topic was subscribed to or the source got a handler since.
     """
     if held.state is not EventState.IGNORED or book.state in (EventState.IGNORED, EventState.DEAD):
         return Recorded(held.seq, how)
-    events.change(tx, held.seq, run_id=book.run_id, stream=book.stream, **_beginning(tx, book))
+    row = events.get(tx, held.seq)
+    lost = {} if row is None or row.body else _contents(arrival)  # its own were purged meanwhile
+    events.change(tx, held.seq, run_id=book.run_id, stream=book.stream, **_beginning(tx, book), **lost)
     return Recorded(held.seq, How.REVIVED)
 
 
@@ -216,7 +222,7 @@ def _contents(arrival: Arrival) -> dict[str, Any]:
 
 
 def _row(tx: Tx, book: Book, arrival: Arrival) -> dict[str, Any]:
-    described, subject = arrival.description, _subject(arrival)
+    described, subject = arrival.description, subject_of(arrival)
     return (
         _contents(arrival)
         | _beginning(tx, book)

@@ -269,7 +269,10 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An event on its way into the ledger, whatever road it came by: what `inbox.record` takes."""
+    """An event on its way into the ledger, whatever road it came by: what `inbox.record` takes.
+
+    `reports` is what its body tells of transactions: they become known, or end, in the commit that records it.
+    """
 
     id: str
     description: Description
@@ -278,6 +281,7 @@ class Arrival:
     headers: Mapping[str, str] = field(default_factory=dict)
     reconstructed: bool = False
     carried: int | None = None
+    reports: tuple[Reported, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

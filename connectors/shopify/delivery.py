@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import TypeVar
 
 import msgspec
 
 from connectors.shopify.facts import FACTS, RESOURCES
-from connectors.shopify.moments import CHILDREN, WHOLE
+from connectors.shopify.moments import CHILDREN, TRANSACTIONS, WHOLE, Moment, transaction_moment
 from connectors.shopify.shapes import Child, Other, Record
 from connectors.shopify.signature import either
 from reconcile import surrogates
@@ -41,7 +41,9 @@ def describe(topic: str, body: bytes, headers: Mapping[str, str]) -> Description
     if topic in WHOLE:
         return _of_record(topic, _decode(_RECORD, body), api_version)
     if topic in CHILDREN:
-        return _of_child(topic, _decode(_CHILD, body), api_version)
+        return _of_child(topic, _decode(_CHILD, body), CHILDREN[topic][1], api_version)
+    if topic == TRANSACTIONS:
+        return _of_child(topic, _decode(_CHILD, body), _settled, api_version)
     return _of_other(topic, _decode(_OTHER, body), headers, api_version)
 
 
@@ -67,9 +69,13 @@ def _of_record(topic: str, record: Record, api_version: str) -> Description:
     )
 
 
-def _of_child(topic: str, child: Child, api_version: str) -> Description:
+def _settled(child: Child) -> Moment | None:
+    return transaction_moment(child.id, child.status, child.processed_at or child.created_at)
+
+
+def _of_child(topic: str, child: Child, moment_of: Callable[[Child], Moment | None], api_version: str) -> Description:
     """A child does not carry its order's `updated_at`, so it has no version of its subject."""
-    moment = CHILDREN[topic][1](child)
+    moment = moment_of(child)
     return Description(
         topic=topic,
         subject=Subject("order", str(child.order_id)) if child.order_id else None,
@@ -81,7 +87,7 @@ def _of_child(topic: str, child: Child, api_version: str) -> Description:
 
 
 def _of_other(topic: str, other: Other, headers: Mapping[str, str], api_version: str) -> Description:
-    """`orders/delete` and the like carry just an id; a transaction belongs to its order."""
+    """`orders/delete` and the like carry just an id."""
     at = other.updated_at or other.created_at
     return Description(
         topic=topic,

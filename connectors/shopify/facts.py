@@ -30,7 +30,7 @@ _TOPICS = (
     TopicFacts("orders/partially_fulfilled", _DATED, "orders"),
     TopicFacts("orders/edited", _REPEATED, unrebuildable="its body is the edit, which no list shows"),
     TopicFacts("orders/delete", _ONCE, unrebuildable=DELETED),
-    TopicFacts("order_transactions/create", _REPEATED, unrebuildable="transactions are listed one order at a time"),
+    TopicFacts("order_transactions/create", _DATED, unrebuildable="transactions are listed one order at a time"),
     TopicFacts("refunds/create", _DATED, "orders"),
     TopicFacts("fulfillments/create", _DATED, "orders"),
     TopicFacts("fulfillments/update", _DATED, "orders"),
@@ -55,5 +55,8 @@ FACTS = Facts(
     rate=10.0,
     # X-Shopify-Webhook-Id is documented as the key to dedupe by, not as the same on every retry.
     stable_ids=False,
-    terminal_statuses={"transaction": frozenset({"success", "failure", "error"})},
+    terminal_statuses={
+        "order": frozenset({"paid", "partially_refunded", "refunded", "voided", "expired"}),
+        "order_transaction": frozenset({"success", "failure", "error"}),
+    },
 )

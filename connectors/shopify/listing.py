@@ -70,7 +70,7 @@ class Listing:
     def read(self, client: ProviderClient, stream: str, subject_id: str) -> Snapshot | None:
         """One resource by id, None if Shopify does not know it (any more)."""
         try:
-            found, answer = client.get_page(self._path(f"{stream}/{subject_id}"), _SINGLES[stream])
+            found, answer = client.get_page(self.path(f"{stream}/{subject_id}"), _SINGLES[stream])
         except NotFound:
             return None
         self._check_version(answer)
@@ -78,12 +78,13 @@ class Listing:
 
     def _page(self, client: ProviderClient, stream: str, window: Window, place: Place) -> tuple[list[Snapshot], str]:
         params = None if place.url else _question(window, place.status)
-        found, answer = client.get_page(place.url or self._path(stream), _PAGES[stream], params=params)
+        found, answer = client.get_page(place.url or self.path(stream), _PAGES[stream], params=params)
         self._check_version(answer)
         resource = RESOURCES[stream]
         return [_snapshot(resource, raw) for raw in found.root], next_link(answer, self._shop)
 
-    def _path(self, rest: str) -> str:
+    def path(self, rest: str) -> str:
+        """The path of a resource, such as `orders/1001`."""
         return f"/admin/api/{self._version}/{rest}.json"
 
     def _check_version(self, answer: Answer) -> None:

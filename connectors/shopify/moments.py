@@ -16,6 +16,7 @@ from reconcile.model import iso
 
 PAID_ONCE = frozenset({"paid", "partially_refunded", "refunded"})
 FULFILLMENT_UPDATE = "fulfillments/update"
+TRANSACTIONS = "order_transactions/create"
 
 
 #: An instant (with the offset it came in), and the text that tells the fact from others of its topic.
@@ -64,6 +65,11 @@ def _child_created(child: Child) -> Moment | None:
 
 def _child_updated(child: Child) -> Moment | None:
     return (child.updated_at, f"{child.id}:{iso(child.updated_at)}") if child.updated_at else None
+
+
+def transaction_moment(child_id: int, status: str | None, at: datetime | None) -> Moment | None:
+    """A transaction is told of once for each status it comes to: only success, failure and error are."""
+    return (at, f"{child_id}:{status}" if status else str(child_id)) if at else None
 
 
 # In the order in which facts of one instant are told.

@@ -14,12 +14,13 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Child(msgspec.Struct):
-    """A refund or fulfillment, alone in a delivery or embedded in its order."""
+    """A refund, fulfillment or transaction, alone in a delivery or embedded in its order."""
 
     id: int
     order_id: int | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
+    processed_at: Instant | None = None
     status: str | None = None
 
 

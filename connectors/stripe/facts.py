@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from connectors.stripe.inference import INFERENCES
+from connectors.stripe.inference import ANSWERED, INFERENCES
 from reconcile.connector import Facts, FilterBy, StreamFacts, StreamKind, TopicFacts
 from reconcile.model import Occurrence
 
@@ -13,6 +13,7 @@ EVENTS = "events"
 # The list's path, and the `object` its entries call themselves.
 LISTS = {
     "payment_intents": ("payment_intents", "payment_intent"),
+    "setup_intents": ("setup_intents", "setup_intent"),
     "charges": ("charges", "charge"),
     "refunds": ("refunds", "refund"),
     "invoices": ("invoices", "invoice"),
@@ -32,8 +33,6 @@ _ONLY_LOGGED = {
     "customer.subscription.updated": _NO_CHANGES,
     "invoice.updated": _NO_CHANGES,
     "payout.updated": _NO_CHANGES,
-    "refund.updated": _NO_CHANGES,
-    "charge.refund.updated": _NO_CHANGES,
     "invoice.upcoming": "an upcoming invoice has no id yet",
     "checkout.session.async_payment_succeeded": "a paid session does not say whether it was paid later",
     "checkout.session.async_payment_failed": "an unpaid session does not say why",
@@ -53,6 +52,7 @@ FACTS = Facts(
     ),
     topics=(
         *(TopicFacts(inference.topic, inference.kind, inference.stream) for inference in INFERENCES),
+        *(TopicFacts(inference.topic, inference.kind, unrebuildable=_NO_CHANGES) for inference in ANSWERED),
         *(TopicFacts(topic, Occurrence.REPEATED, unrebuildable=why) for topic, why in _ONLY_LOGGED.items()),
         *(TopicFacts(topic, Occurrence.ONCE, unrebuildable=why) for topic, why in _GONE.items()),
     ),

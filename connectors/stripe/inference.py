@@ -64,6 +64,11 @@ def _attempt_failed(resource: Resource) -> int | None:
     return resource.created if failed else None
 
 
+def _setup_failed(resource: Resource) -> int | None:
+    failed = resource.status == "requires_payment_method" and resource.last_setup_error is not None
+    return resource.created if failed else None
+
+
 def _refunded(resource: Resource) -> int | None:
     return resource.created if resource.amount_refunded else None
 
@@ -88,6 +93,11 @@ INFERENCES = (
     Inference("payment_intent.amount_capturable_updated", "payment_intents", _REPEATED, _if_status("requires_capture")),
     Inference("payment_intent.succeeded", "payment_intents", _ONCE, _if_status("succeeded")),
     Inference("payment_intent.canceled", "payment_intents", _ONCE, _canceled),
+    Inference("setup_intent.created", "setup_intents", _ONCE, _created),
+    Inference("setup_intent.requires_action", "setup_intents", _REPEATED, _if_status("requires_action")),
+    Inference("setup_intent.setup_failed", "setup_intents", _REPEATED, _setup_failed),
+    Inference("setup_intent.succeeded", "setup_intents", _ONCE, _if_status("succeeded")),
+    Inference("setup_intent.canceled", "setup_intents", _ONCE, _canceled),
     Inference("charge.pending", "charges", _ONCE, _if_status("pending")),
     Inference("charge.succeeded", "charges", _ONCE, _if_status("succeeded")),
     Inference("charge.failed", "charges", _ONCE, _if_status("failed")),
@@ -115,4 +125,9 @@ INFERENCES = (
     Inference("payout.failed", "payouts", _ONCE, _if_status("failed")),
     Inference("payout.canceled", "payouts", _ONCE, _if_status("canceled")),
 )
-BY_TOPIC = {inference.topic: inference for inference in INFERENCES}
+#: What no list proves, but the answer about one object that was pending: it has changed since.
+ANSWERED = tuple(
+    Inference(topic, "", _DATED, _created, lambda refund: refund.status or "")
+    for topic in ("refund.updated", "charge.refund.updated")
+)
+BY_TOPIC = {inference.topic: inference for inference in (*INFERENCES, *ANSWERED)}

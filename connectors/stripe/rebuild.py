@@ -31,7 +31,7 @@ def rebuild(snapshot: Snapshot, topics: frozenset[str], api_version: str) -> lis
     """The facts of `topics` that `snapshot` proves, oldest first."""
     listed: Listed = snapshot.fields
     found = [
-        _candidate(snapshot, inference, when, api_version)
+        candidate(snapshot, inference, when, api_version)
         for inference in _OF[snapshot.subject.type]
         if inference.topic in topics and (when := inference.when(listed.resource)) is not None
     ]
@@ -39,7 +39,8 @@ def rebuild(snapshot: Snapshot, topics: frozenset[str], api_version: str) -> lis
     return found
 
 
-def _candidate(snapshot: Snapshot, inference: Inference, when: int, api_version: str) -> Candidate:
+def candidate(snapshot: Snapshot, inference: Inference, when: int, api_version: str) -> Candidate:
+    """The fact of `inference`, which happened in the unix second `when`."""
     resource: Resource = snapshot.fields.resource
     key = fact_key(inference.topic, snapshot.subject.id, inference.occurrence(resource))
     return Candidate(

@@ -72,6 +72,7 @@ class Resource(msgspec.Struct):
     canceled_at: int | None = None
     ended_at: int | None = None
     last_payment_error: Present | None = None
+    last_setup_error: Present | None = None
     amount_refunded: int | None = None
     attempted: bool | None = None
     attempt_count: int | None = None

@@ -15,7 +15,9 @@ from reconcile.diff import Asked, Findings, Floor, Holder, Questions, Rebuild, S
 from reconcile.ledger import events
 from reconcile.ledger.events import Held, Lacking
 from reconcile.ledger.ledger import Tx
-from reconcile.model import EventState, Item, LoggedEvent, Occurrence, Snapshot, Subject, Window
+from reconcile.model import EventState, Item, LoggedEvent, Occurrence, Reported, Snapshot, Subject, Window
+from reconcile.transactions import hearing
+from reconcile.transactions.telling import Shows
 
 #: What the app's own record says it handled, of the keys it is asked for.
 Elsewhere = Callable[[Collection[str]], AbstractSet[str]]
@@ -37,6 +39,7 @@ class Scope:
 
     `floors` has every topic that a list of this stream can prove; `floor` answers for a log's topics, wildcards
     included. Both are microseconds. Where there is a handler, what was ignored when it came accounts for nothing.
+    `shows` asks a listed resource for transactions.
     """
 
     source: str
@@ -47,22 +50,28 @@ class Scope:
     rebuild: Rebuild
     elsewhere: Elsewhere | None = None
     has_handler: bool = False
+    shows: Shows | None = None
 
 
 @dataclass(slots=True)
 class Judgement:
-    """What a page came to: findings, and the counts of items that need no row. `behind` have a newer version here."""
+    """What a page came to: findings, and the counts of items that need no row. `behind` have a newer version here.
+
+    `transactions` are those that it shows and that are news.
+    """
 
     listed: int
     filtered: int
     already_handled: int
     findings: Findings = field(default_factory=Findings)
     behind: list[tuple[Subject, int]] = field(default_factory=list)
+    transactions: list[Reported] = field(default_factory=list)
 
     def quiet(self) -> bool:
         """Whether there is nothing to write about it."""
         found = self.findings
-        return not (found.missing or found.imported or found.held or found.gaps or self.behind)
+        odd = found.missing or found.imported or found.held or found.gaps
+        return not (odd or self.behind or self.transactions)
 
 
 def judge(tx: Tx, scope: Scope, items: Sequence[Item], window: Window, seen: set[tuple[str, int]]) -> Judgement:
@@ -71,13 +80,21 @@ def judge(tx: Tx, scope: Scope, items: Sequence[Item], window: Window, seen: set
         logged = [item for item in items if isinstance(item, LoggedEvent)]
         asked = diff.ask_log(logged, window, seen, scope.floor)
         findings, behind = _judge_log(tx, scope, asked), list[tuple[Subject, int]]()
+        news = list[Reported]()
     else:
         snapshots = [item for item in items if isinstance(item, Snapshot)]
         asked = diff.ask_snapshots(snapshots, window, seen, scope.rebuild, scope.floors)
         findings, behind = _judge_snapshots(tx, scope, asked)
+        news = _transactions(tx, scope, snapshots)
     odd = sum(1 for standing in findings.classes().values() if standing is not Standing.DONE)
     _forget_done(findings)
-    return Judgement(len(items), asked.filtered, asked.judged - odd, findings, behind)
+    return Judgement(len(items), asked.filtered, asked.judged - odd, findings, behind, news)
+
+
+def _transactions(tx: Tx, scope: Scope, snapshots: Sequence[Snapshot]) -> list[Reported]:
+    if scope.shows is None:
+        return []
+    return hearing.news(tx, scope.source, [one for item in snapshots for one in scope.shows(item)])
 
 
 def _forget_done(findings: Findings) -> None:

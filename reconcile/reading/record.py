@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -18,9 +18,11 @@ from reconcile.ledger.coverage import Covered
 from reconcile.ledger.findings import Finding
 from reconcile.ledger.leases import Lease
 from reconcile.ledger.ledger import Tx
-from reconcile.model import Arrival, EventState, GapKind, Occurrence, Origin, Subject, Window
+from reconcile.model import Arrival, EventState, GapKind, Occurrence, Origin, Reported, Subject, Window
 from reconcile.reading.judge import Judgement
 from reconcile.reading.recall import Recall
+from reconcile.transactions import hearing
+from reconcile.transactions.decide import Road
 
 #: What makes an event one that this run recorded: it goes its way because of it.
 _RECORDED = (How.NEW, How.REVIVED)
@@ -135,7 +137,8 @@ class DryRecorder:
 class LedgerRecorder:
     """Writes pages to the ledger under the source's lease. `detect_only`: what is missing becomes a gap, not an event.
 
-    `book` says in which state missed events are entered: held, or (a baseline) handled.
+    `book` says in which state missed events are entered: held, or (a baseline) handled. `tell` is what the body of
+    one tells of transactions.
     """
 
     ledger: Ledger
@@ -146,6 +149,7 @@ class LedgerRecorder:
     overlap: timedelta
     resumable: bool
     detect_only: bool
+    tell: Callable[[Arrival], tuple[Reported, ...]]
     ordinals: itertools.count[int] = field(default_factory=itertools.count)
     incomplete: list[Window] = field(default_factory=list)
 
@@ -198,7 +202,7 @@ class LedgerRecorder:
         found = self._taken_as_handled(judged.findings)
         names: dict[int, str] = {place: str(next(self.ordinals)) for place in sorted(found.classes())}
         rows: list[Finding] = [self._finding(names[place], seq=holder.seq) for place, holder in found.held]
-        self._import(tx, [arrival for _, arrival in found.imported])
+        self._import(tx, [self._telling(arrival) for _, arrival in found.imported])
         if self.detect_only:
             missing = self._detect(tx, found.missing)
         else:
@@ -207,6 +211,10 @@ class LedgerRecorder:
         rows += [self._gap(tx, names[gap.place], gap) for gap in (*found.gaps, *missing)]
         findings.add(tx, rows)
         subjects.raise_versions(tx, self.key.source, judged.behind)
+        hearing.hear(tx, self.key.source, judged.transactions, Road.LIST)
+
+    def _telling(self, arrival: Arrival) -> Arrival:
+        return replace(arrival, reports=self.tell(arrival))
 
     def _taken_as_handled(self, found: Findings) -> Findings:
         """A baseline records what exists as handled, so it is no gap that no event can be built of some of it."""
@@ -228,7 +236,7 @@ class LedgerRecorder:
     ) -> Iterable[Finding]:
         if not missing:
             return []
-        arrivals = [arrival for _, arrival in missing]
+        arrivals = [self._telling(arrival) for _, arrival in missing]
         if self.book.state is EventState.HANDLED:
             arrivals = [replace(arrival, origin=Origin.BASELINE) for arrival in arrivals]
         results = inbox.record(tx, self.book, arrivals)

@@ -21,6 +21,7 @@ from reconcile.reading.settling import settle
 from reconcile.reading.shared import Outcome, Streaming
 from reconcile.reading.tiling import Tiler
 from reconcile.report import StreamReport
+from reconcile.transactions.telling import shown, told
 from reconcile.windows import holes
 
 
@@ -96,6 +97,7 @@ def _recorder(shared: Streaming, planned: StreamPlan) -> Recorder:
         overlap=shared.ask.overlap,
         resumable=resumable(planned.facts),
         detect_only=shared.source.handler is None and not baseline,
+        tell=lambda arrival: told(shared.source, shared.connector, arrival.description.topic, arrival.body),
     )
 
 
@@ -110,6 +112,7 @@ def _reader(shared: Streaming, planned: StreamPlan, recorder: Recorder) -> Reade
         rebuild=shared.rebuild or _proves_nothing,
         elsewhere=recorded.of(shared.source),
         has_handler=shared.source.handler is not None,
+        shows=shown(shared.source, shared.connector),
     )
     return Reader(
         ledger=shared.context.ledger,

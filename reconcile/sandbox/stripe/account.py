@@ -14,7 +14,7 @@ from reconcile.sandbox.stripe.records import Event, Row, pretty
 from reconcile.sandbox.truth import Happened
 
 KINDS = (
-    "payment_intent", "charge", "refund", "dispute", "payout", "invoice", "subscription", "customer",
+    "payment_intent", "setup_intent", "charge", "refund", "dispute", "payout", "invoice", "subscription", "customer",
     "checkout.session",
 )  # fmt: skip
 

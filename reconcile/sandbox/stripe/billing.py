@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from reconcile.sandbox.stripe import objects
-from reconcile.sandbox.stripe.payments import Payments
+from reconcile.sandbox.stripe.setups import Setups
 
 
-class Billing(Payments):
+class Billing(Setups):
     """Actions on recurring money, and on money going out."""
 
     def create_invoice(self, customer: str, amount: int = 2000, *, subscription: str | None = None) -> str:

@@ -32,6 +32,7 @@ class Resource:
 
 RESOURCES: Mapping[str, Resource] = {
     "payment_intents": Resource("payment_intent", ("customer", "customer_account")),
+    "setup_intents": Resource("setup_intent", ("customer", "customer_account", "payment_method")),
     "charges": Resource("charge", ("customer", "payment_intent", "transfer_group")),
     "refunds": Resource("refund", ("charge", "payment_intent")),
     "disputes": Resource("dispute", ("charge", "payment_intent")),

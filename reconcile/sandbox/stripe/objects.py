@@ -46,6 +46,18 @@ def payment_intent(object_id: str, created: int, amount: int, currency: str, *, 
     }  # fmt: skip
 
 
+def setup_intent(object_id: str, created: int, *, livemode: bool) -> Json:
+    """A setup intent nobody has confirmed yet: a payment method to be kept for later."""
+    return {
+        "id": object_id, "object": "setup_intent", "application": None, "attach_to_self": False,
+        "automatic_payment_methods": {"enabled": True}, "cancellation_reason": None, "client_secret": None,
+        "created": created, "customer": None, "description": None, "flow_directions": None, "last_setup_error": None,
+        "latest_attempt": None, "livemode": livemode, "mandate": None, "metadata": {}, "next_action": None,
+        "on_behalf_of": None, "payment_method": None, "payment_method_options": {}, "payment_method_types": ["card"],
+        "single_use_mandate": None, "status": "requires_payment_method", "usage": "off_session",
+    }  # fmt: skip
+
+
 def charge(object_id: str, created: int, intent: Json) -> Json:
     """A charge of an intent, of unknown outcome."""
     return {

@@ -1,0 +1,167 @@
+"""What events, lists and answers tell of transactions, written down in the commit that records them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from reconcile.ledger import gaps, incidents, transactions
+from reconcile.ledger.ledger import Tx
+from reconcile.model import EPOCH, GapKind, IncidentKind, Reported, Subject, TransactionStatus
+from reconcile.transactions.decide import Road, Verdict, decide
+from reconcile.transactions.transaction import State, Transaction
+
+
+def hear(tx: Tx, source: str, reports: Sequence[Reported], road: Road) -> None:
+    """Take in what an event or a list tells: begin to follow what is pending, end what has ended."""
+    known = transactions.known(tx, source, [one.subject for one in reports], lock=True)
+    for reported in reports:
+        one = known.get(reported.subject)
+        if one is None and not reported.status.terminal:
+            _follow(tx, source, reported)
+        elif one is not None:
+            _take(tx, one, reported, road)
+
+
+def news(tx: Tx, source: str, reports: Sequence[Reported]) -> list[Reported]:
+    """Those that a list shows and that are news: what is pending and not known, or known otherwise. Writes nothing."""
+    known = transactions.known(tx, source, [one.subject for one in reports])
+    return [one for one in reports if _is_news(known.get(one.subject), one)]
+
+
+def _is_news(one: Transaction | None, reported: Reported) -> bool:
+    if one is None:
+        return not reported.status.terminal
+    return decide(one, reported, Road.LIST).verdict is not Verdict.NOTHING
+
+
+def _follow(tx: Tx, source: str, reported: Reported) -> None:
+    """The first rung counts from the transaction's own time, so an old one is asked about at once."""
+    since = min(reported.at or tx.now, tx.now)
+    transactions.add(tx, source, reported.subject, since, {"at": reported.at, **_said(reported)})
+
+
+def _said(reported: Reported) -> dict[str, Any]:
+    said: dict[str, Any] = {"raw": reported.raw}
+    if reported.amount is not None:
+        said |= {"amount": str(reported.amount)}
+    return said | ({"currency": reported.currency} if reported.currency else {})
+
+
+def _take(tx: Tx, one: Transaction, reported: Reported, road: Road) -> None:
+    decision = decide(one, reported, road)
+    if decision.verdict is Verdict.LEARN:
+        said = {"raw": reported.raw} if one.tracked and one.amount is not None else _said(reported)
+        transactions.change(tx, one, **said)
+    elif decision.verdict is Verdict.ASK:
+        ask_now(tx, one)
+    elif decision.verdict is Verdict.END:
+        end(tx, one, reported)
+    elif decision.verdict is Verdict.CONTRADICT:
+        contradict(tx, one, reported, decision.reason)
+
+
+def ask_now(tx: Tx, one: Transaction) -> None:
+    """Put a transaction that has not ended at the head of the queue, on the rung where it is."""
+    if one.state is State.PENDING and one.since == EPOCH:
+        return
+    transactions.change(tx, one, state=State.PENDING, since=EPOCH)
+
+
+def end(tx: Tx, one: Transaction, reported: Reported, **more: Any) -> None:
+    """It has ended. One that a person had settled stays settled by that person, with what it came to."""
+    state = State.RESOLVED if one.state is State.RESOLVED else State.SETTLED
+    money = {} if one.tracked and one.amount is not None else _said(reported)
+    transactions.free(
+        tx,
+        one,
+        **{
+            "state": state,
+            "status": reported.status,
+            "changed_at": reported.changed_at or tx.now,
+            "ended_at": one.ended_at or tx.now,
+            **money,
+            "raw": reported.raw,
+            **more,
+        },
+    )
+    close(tx, one, f"its provider says {reported.raw}")
+
+
+def contradict(tx: Tx, one: Transaction, reported: Reported, reason: str, **more: Any) -> None:
+    """What the provider says cannot be squared with what we knew: nothing is changed or delivered, a person is told."""
+    transactions.free(tx, one, state=State.MISMATCH, answer=reason, **more)
+    close_incident(tx, one, IncidentKind.UNRESOLVED, "it contradicts what was known instead")
+    gaps.open_(
+        tx, source=one.source, kind=GapKind.STATUS_MISMATCH, key=str(one.subject), subject=one.subject, reason=reason
+    )
+    incidents.open_(
+        tx,
+        source=one.source,
+        kind=IncidentKind.STATUS_MISMATCH,
+        key=str(one.subject),
+        summary=f"{one.subject}: {reason}",
+        since=reported.changed_at or tx.now,
+        command=command(one),
+        reference=one.subject.id,
+        amount=_amount(one),
+        currency=one.currency,
+    )
+
+
+def give_up(tx: Tx, one: Transaction, attempts: int, answer: str, **more: Any) -> None:
+    """The ladder ended without an end: a person's turn, here and at the third party."""
+    transactions.free(tx, one, state=State.UNRESOLVED, attempts=attempts, answer=answer, **more)
+    times = f"asked about {attempts} times" if attempts != 1 else "asked about once"
+    incidents.open_(
+        tx,
+        source=one.source,
+        kind=IncidentKind.UNRESOLVED,
+        key=str(one.subject),
+        summary=f"{one.subject} was {times} and has not ended: {answer}",
+        since=one.at or one.known_at,
+        command=command(one),
+        third_party=True,
+        reference=one.subject.id,
+        amount=_amount(one),
+        currency=one.currency,
+    )
+
+
+def close(tx: Tx, one: Transaction, note: str) -> None:
+    """Nobody needs to look at it any more."""
+    for kind in (IncidentKind.UNRESOLVED, IncidentKind.STATUS_MISMATCH):
+        close_incident(tx, one, kind, note)
+    gaps.close(tx, one.source, GapKind.STATUS_MISMATCH, str(one.subject), note)
+
+
+def close_incident(tx: Tx, one: Transaction, kind: IncidentKind, note: str) -> None:
+    """Close what is open of one kind."""
+    incidents.close(tx, source=one.source, kind=kind, key=str(one.subject), note=note)
+
+
+def command(one: Transaction) -> str:
+    """The command line by which a person settles it."""
+    return incidents.command(
+        "transactions", "resolve", str(one.subject), "--source", one.source, "--note", "what was done"
+    )
+
+
+def _amount(one: Transaction) -> str:
+    return "" if one.amount is None else str(one.amount)
+
+
+def track(
+    tx: Tx, source: str, subject: Subject, *, amount: str = "", currency: str = "", at: datetime | None = None
+) -> bool:
+    """The app names a transaction of its own; whether it was new. What it says of the money counts from now on."""
+    said: dict[str, Any] = {"tracked": 1}
+    said |= {"amount": amount} if amount else {}
+    said |= {"currency": currency} if currency else {}
+    if transactions.add(tx, source, subject, min(at or tx.now, tx.now), {"at": at, **said}):
+        return True
+    one = transactions.known(tx, source, [subject], lock=True)[subject]
+    if one.status is TransactionStatus.PENDING:
+        transactions.change(tx, one, **said)
+    return False
