@@ -163,6 +163,16 @@ def answer_lost() -> Fault:
     return fault
 
 
+def done_then(status: int) -> Fault:
+    """The fake does what was asked, and the client hears of trouble."""
+
+    def fault(request: httpx.Request, handle: Handle) -> httpx.Response:
+        handle(request)
+        return httpx.Response(status, content=b"upstream error")
+
+    return fault
+
+
 def _raising(error: type[httpx.TransportError], text: str) -> Fault:
     def fault(request: httpx.Request, _: Handle) -> httpx.Response:
         raise error(text, request=request)

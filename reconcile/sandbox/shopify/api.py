@@ -54,7 +54,8 @@ class FakeShopify(Catalog):
     created over 60 days ago are invisible: both in silence. `versions` are those supported, oldest first; `lag` is
     how many seconds a change takes to show in lists. `plan` sets the rate limit; `throttle=False` lifts it.
     `order_parameter` honours the undocumented `order=updated_at asc`. `draft_status`: the status draft orders are
-    listed by when none is asked for, "" for all; public pages differ.
+    listed by when none is asked for, "" for all; public pages differ. `hook_version`: the API version the app has for
+    its subscriptions, "" where each has that of the request that made it; public pages differ.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class FakeShopify(Catalog):
         keeps_webhook_id: bool = True,
         order_parameter: bool = True,
         draft_status: str = "",
+        hook_version: str = "",
     ) -> None:
         signing = Signing(shop, [webhook_secret or client[1]], keeps_webhook_id)
         super().__init__(clock, seed, lag, timezone, signing)
@@ -87,7 +89,7 @@ class FakeShopify(Catalog):
         self.bucket = Bucket(PLANS[plan], clock) if throttle else None
         self.order_parameter = order_parameter
         self.draft_status = draft_status
-        self.hooks_api = HooksApi(self.hooks, self.stamp)
+        self.hooks_api = HooksApi(self.hooks, self.stamp, hook_version)
 
     def subscribe(self, topic: str, address: str, *, fields: Sequence[str] = (), app_specific: bool = False) -> Hook:
         """Make a subscription without asking the API; `app_specific` ones are invisible to it."""
@@ -144,8 +146,8 @@ class FakeShopify(Catalog):
 
     def _dispatch(self, request: httpx.Request, path: str, version: str, headers: dict[str, str]) -> httpx.Response:
         if path == "webhooks" or path.startswith("webhooks/"):
-            body, status = self.hooks_api.answer(request, path, version)
-            return self._ok(body, headers, status)
+            body, status, link = self.hooks_api.answer(request, path, version)
+            return self._ok(body, {**headers, **link}, status)
         for pattern, name in _ROUTES:
             match = pattern.fullmatch(path)
             if match and request.method == "GET":

@@ -56,6 +56,7 @@ class Hook:
     metafield_namespaces: tuple[str, ...] = ()
     app_specific: bool = False
     failures: int = field(default=0)
+    format: str = "json"
 
     def payload(self, body: bytes) -> bytes:
         """The body as this subscriber gets it: all of it, or its `fields`."""
@@ -100,6 +101,7 @@ class Hooks:
         fields: Sequence[str] = (),
         metafield_namespaces: Sequence[str] = (),
         app_specific: bool = False,
+        format_: str = "json",
     ) -> Hook:
         """Subscribe, without the checks of the API."""
         now = self._clock.now()
@@ -118,6 +120,7 @@ class Hooks:
             tuple(fields),
             tuple(metafield_namespaces),
             app_specific,
+            format=format_,
         )
         self._hooks[hook_id] = hook
         return hook

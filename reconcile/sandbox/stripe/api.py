@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 
@@ -23,6 +23,8 @@ from reconcile.sandbox.stripe.records import Event, Row, pretty
 from reconcile.sandbox.truth import Delivery
 
 RETENTION = timedelta(days=30)
+KEYS_LAST = timedelta(hours=24)
+LONGEST_KEY = 255
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
 _PATH = re.compile(r"/v1/(checkout/sessions|[a-z_]+)(?:/([A-Za-z0-9_]+))?(?:/(retry))?")
 
@@ -52,7 +54,8 @@ class FakeStripe(Platform, Billing):
         self.accounts: dict[str, Billing] = {account: self}
         self._limits = RateLimits(clock, livemode=livemode) if throttle else None
         self._endpoints_api = EndpointsApi(self.endpoints)
-        self._replays: dict[str, tuple[bytes, httpx.Response]] = {}
+        self.done_badly = 0  # so many of the next POSTs do what they should and answer 500, now and under their key
+        self._replays: dict[str, tuple[datetime, bytes, httpx.Response]] = {}
 
     def connect(self, account_id: str) -> Billing:
         """A connected account, made if it is new."""
@@ -124,10 +127,17 @@ class FakeStripe(Platform, Billing):
         return account
 
     def _once(self, request: httpx.Request, account: Billing, match: re.Match[str]) -> httpx.Response:
-        """Idempotency: a key seen before gets the stored answer; with other parameters it is a 400."""
+        """Idempotency: a key seen before gets the stored answer, a 500 too; with other parameters it is a 400.
+
+        A request that is refused for its parameters is not stored. Keys are forgotten after a day.
+        Source: https://docs.stripe.com/api/idempotent_requests.
+        """
         key = request.headers.get("Idempotency-Key", "")
-        if key in self._replays:
-            body, answer = self._replays[key]
+        if len(key) > LONGEST_KEY:
+            raise error(400, f"Idempotency keys can be at most {LONGEST_KEY} characters.", kind="idempotency_error")
+        seen = self._replays.get(key)
+        if seen and self.clock.now() - seen[0] < KEYS_LAST:
+            _, body, answer = seen
             if body != request.content:
                 text = (
                     "Keys for idempotent requests can only be used with the same parameters they were first used with."
@@ -135,8 +145,11 @@ class FakeStripe(Platform, Billing):
                 raise error(400, text, kind="idempotency_error")
             return respond(answer.status_code, answer.content, {**answer.headers, "Idempotent-Replayed": "true"})
         answer = self._reply(self._route(request, account, match), self._common(request))
+        if self.done_badly:
+            self.done_badly -= 1
+            answer = respond(500, pretty({"error": {"message": "An unknown error occurred", "type": "api_error"}}), {})
         if key:
-            self._replays[key] = (request.content, answer)
+            self._replays[key] = (self.clock.now(), request.content, answer)
         return answer
 
     def _route(self, request: httpx.Request, account: Billing, match: re.Match[str]) -> Json:

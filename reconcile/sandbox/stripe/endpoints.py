@@ -81,6 +81,7 @@ class Endpoints:
         self._dice = dice
         self._main = main
         self.livemode = livemode
+        self.lag = 0.0  # seconds until a new endpoint shows in lists
         self._endpoints: dict[str, Endpoint] = {}
         self._serial = 0
         self._events: dict[str, Event] = {}
@@ -115,7 +116,7 @@ class Endpoints:
             url=url,
             enabled_events=tuple(enabled_events),
             created=int(now.timestamp()),
-            visible_at=now,
+            visible_at=now + timedelta(seconds=self.lag),
             livemode=self.livemode,
             secrets=[Secret("whsec_" + self._dice.token(32))],
             api_version=api_version,
