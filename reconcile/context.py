@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import httpx
 
+from reconcile.alerts import smtp
 from reconcile.clock import Clock, Stop
 from reconcile.config import Config, SourceConfig
 from reconcile.connector import Connector, connector_class
@@ -24,7 +25,7 @@ Targets = Callable[["Context", SourceConfig], Target]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked for on the command line, resolved: instants are UTC."""
+    """What was asked for on the command line, resolved: instants are UTC. `scheduled`: by a timetable, not by hand."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -36,6 +37,7 @@ class Options:
     baseline: bool = False
     allow_reprocess: bool = False
     prune: bool = False
+    scheduled: bool = False
     wait: timedelta = timedelta(seconds=60)
 
 
@@ -56,6 +58,7 @@ class Context:
     holder: Holder = field(default_factory=Holder.me)
     run_id: str = ""
     threads: int = 4
+    mailers: smtp.Connect = smtp.connect
     metrics: Metrics = field(default_factory=Unmeasured)
 
     def sources(self, options: Options) -> list[SourceConfig]:

@@ -43,6 +43,11 @@ NAMES: tuple[str, ...] = (
     "subscription.made",
     "subscription.recorded",
     "subscription.changed",
+    "alerts.before_commit",
+    "alerts.committed",
+    "mail.before_send",
+    "mail.sent",
+    "mail.marked",
     "run.before_finish",
     "run.finished",
 )

@@ -47,7 +47,7 @@ def take(context: Context, schedule: ScheduleConfig) -> bool:
 
 def run(context: Context, schedule: ScheduleConfig, command: str, wait: timedelta, how: Run = runner.run) -> RunReport:
     """Run the job of a turn that was taken."""
-    options = Options(sources=schedule.sources or (), wait=wait)
+    options = Options(sources=schedule.sources or (), scheduled=True, wait=wait)
     own = replace(context, run_id="")
     report = how(own, [schedule.job], options, command)
     _log.info("run.finished", extra=report.as_json())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
 from reconcile.alerts.digest import News
-from reconcile.alerts.due import Audience
+from reconcile.alerts.due import THIRD_PARTY, Audience
 from reconcile.ledger.mails import Mail
 from reconcile.model import iso
 
@@ -28,12 +29,17 @@ def _id(text: str, sender: str) -> str:
     return f"<{digest}.reconcile@{sender.rpartition('@')[2]}>"
 
 
-def compose(mail: Mail, sender: str) -> bytes:
-    """The whole message. Its header lines come from the configuration and our own words only."""
+def compose(mail: Mail, sender: str, answers: Sequence[str]) -> bytes:
+    """The whole message. Its header lines come from the configuration and our own words only.
+
+    `answers` are the operators: what someone outside answers goes to them.
+    """
     letter = mail.letter
     message = EmailMessage(policy=SMTP)
     message["From"] = _address(sender, "reconcile")
     message["To"] = [_address(one) for one in mail.to]
+    if letter.audience == THIRD_PARTY:
+        message["Reply-To"] = [_address(one) for one in answers]
     message["Subject"] = letter.subject
     message["Date"] = format_datetime(mail.created_at)
     message["Message-ID"] = letter.message_id

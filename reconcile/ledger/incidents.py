@@ -8,12 +8,12 @@ once; when it comes back after it was closed, that is a new episode, which peopl
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, case, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Row, and_, case, exists, func, select, text, update
 
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.sql import insert
@@ -127,7 +127,7 @@ def close(tx: Tx, *, source: str, kind: IncidentKind, key: str, note: str) -> bo
 
 def close_ids(tx: Tx, ids: Collection[int], note: str) -> int:
     """These are over; how many of them were open."""
-    return _close(tx, note, table.c.id.in_(ids)) if ids else 0
+    return sum(_close(tx, note, table.c.id.in_(some)) for some in _batches(ids))
 
 
 def close_kind(tx: Tx, *, source: str, kind: IncidentKind, note: str) -> int:
@@ -179,8 +179,8 @@ def unsettled(tx: Tx) -> list[Incident]:
 
 def settle(tx: Tx, ids: Collection[int]) -> None:
     """Nothing about these closed ones is left to tell."""
-    if ids:
-        tx.connection.execute(update(table).where(table.c.id.in_(ids)).values(settled=1))
+    for some in _batches(ids):
+        tx.connection.execute(update(table).where(table.c.id.in_(some)).values(settled=1))
 
 
 def find(
@@ -219,12 +219,18 @@ def snooze(tx: Tx, ids: Collection[int], until: datetime) -> int:
 
 
 def _silence(tx: Tx, ids: Collection[int], values: dict[str, Any]) -> int:
-    statement = update(table).where(table.c.id.in_(ids), text(OPEN_INCIDENTS))
-    return tx.connection.execute(statement.values(values)).rowcount if ids else 0
+    of_open = update(table).where(text(OPEN_INCIDENTS)).values(values)
+    return sum(tx.connection.execute(of_open.where(table.c.id.in_(some))).rowcount for some in _batches(ids))
+
+
+def _batches(ids: Collection[int]) -> Iterator[list[int]]:
+    """A statement may bind only so many values."""
+    ordered = sorted(ids)
+    return (ordered[start : start + 1000] for start in range(0, len(ordered), 1000))
 
 
 def _chosen(source: str | None, kind: IncidentKind | None, *, open_only: bool) -> list[ColumnElement[bool]]:
-    chosen: list[ColumnElement[bool]] = [or_(text(OPEN_INCIDENTS))] if open_only else []
+    chosen: list[ColumnElement[bool]] = [table.c.state == OPEN] if open_only else []
     chosen += [table.c.source == source] if source is not None else []
     return chosen + ([table.c.kind == kind] if kind is not None else [])
 

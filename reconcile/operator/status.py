@@ -85,13 +85,14 @@ def read(config: Config, ledger: Ledger, clock: Clock) -> Board:
     """The board as the ledger has it, in one snapshot."""
     now = clock.now()
     with ledger.read() as tx:
-        sources = tuple(_source(tx, source, now) for source in config.sources.values())
+        sources = tuple(of_source(tx, source, now) for source in config.sources.values())
         recent = tuple(_run(run) for run in runs.recent(tx, RUNS_SHOWN))
         crashed = tuple(_run(run) for run in runs.crashed(tx))
     return Board(now, sources, recent, crashed)
 
 
-def _source(tx: Tx, source: SourceConfig, now: datetime) -> SourceStatus:
+def of_source(tx: Tx, source: SourceConfig, now: datetime) -> SourceStatus:
+    """One source as the ledger has it at `now`."""
     counts = events.open_counts(tx, source.name)
     target = targets.get(tx, source.name)
     return SourceStatus(

@@ -1,0 +1,82 @@
+"""Sending what is in the outbox. Nothing here can fail a run: what does not leave stays queued, with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from reconcile import failpoints
+from reconcile.alerts import message
+from reconcile.alerts.smtp import Session, Unreachable, Verdict
+from reconcile.config import AlertsConfig
+from reconcile.context import Context
+from reconcile.ledger import leases, mails
+from reconcile.ledger.leases import Lease
+from reconcile.ledger.mails import Mail
+
+#: The waits between attempts at one address; the last one goes on.
+WAITS = tuple(timedelta(minutes=number) for number in (1, 5, 15, 60))
+#: An address that is still put off so long after the mail was written is given up, as mail servers do.
+GIVE_UP = timedelta(days=5)
+
+
+@dataclass(slots=True)
+class Delivered:
+    """Mails that somebody has received in this run, and why the others could not leave, if one reason holds for all."""
+
+    sent: int = 0
+    trouble: str = ""
+
+
+def deliver(context: Context, alerts: AlertsConfig, lease: Lease, *, everything: bool) -> Delivered:
+    """Try every queued mail that is due, or simply every one, over one connection."""
+    done = Delivered()
+    with context.ledger.read() as tx:
+        waiting = mails.due(tx, everything=everything)
+    if not waiting:
+        return done
+    left = list(waiting)
+    try:
+        with context.mailers(alerts.smtp.get_secret_value(), alerts.from_, context.stop) as session:
+            while left and not context.stop.is_set():
+                done.sent += _send(context, alerts, lease, session, left[0])
+                left.pop(0)
+    except Unreachable as error:
+        done.trouble = str(error)
+        _put_off(context, lease, left, done.trouble)
+    return done
+
+
+def _send(context: Context, alerts: AlertsConfig, lease: Lease, session: Session, mail: Mail) -> bool:
+    """Whether anybody has received it."""
+    failpoints.reach("mail.before_send")
+    verdicts = session.send(alerts.from_, mail.due, message.compose(mail, alerts.from_, alerts.to))
+    failpoints.reach("mail.sent")
+    with context.ledger.write() as tx:
+        leases.check(tx, lease)
+        taken = {address: one for address, one in verdicts.items() if one.accepted}
+        for said in {one.said for one in taken.values()}:
+            mails.mark_sent(tx, mail.id, [address for address, one in taken.items() if one.said == said], said)
+        refused, later = _refused(verdicts, given_up=tx.now - mail.created_at >= GIVE_UP)
+        mails.mark_dead(tx, mail.id, refused)
+        mails.mark_later(tx, mail.id, later, WAITS)
+    failpoints.reach("mail.marked")
+    return bool(taken)
+
+
+def _refused(verdicts: Mapping[str, Verdict], *, given_up: bool) -> tuple[dict[str, str], dict[str, str]]:
+    """The reasons of those refused for good, and of those refused for now."""
+    not_taken = {address: one for address, one in verdicts.items() if not one.accepted}
+    over = {address: one.said for address, one in not_taken.items() if one.permanent}
+    later = {address: one.said for address, one in not_taken.items() if not one.permanent}
+    if not given_up:
+        return over, later
+    return over | {address: f"put off for {GIVE_UP.days} days: {said}" for address, said in later.items()}, {}
+
+
+def _put_off(context: Context, lease: Lease, left: Sequence[Mail], reason: str) -> None:
+    with context.ledger.write() as tx:
+        leases.check(tx, lease)
+        for mail in left:
+            mails.mark_later(tx, mail.id, dict.fromkeys(mail.due, reason), WAITS)

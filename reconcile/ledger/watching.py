@@ -1,0 +1,84 @@
+"""What whoever watches asks the ledger: open gaps with their events, when runs ended well, when deliveries came."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, text
+
+from reconcile.ledger.ledger import Tx
+from reconcile.ledger.tables import events, gaps, runs
+from reconcile.ledger.tables_alerts import LIVE_EVENTS
+from reconcile.model import GapKind, Subject
+
+#: Exit codes of a run that did what it was asked to.
+WELL = (0, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGap:
+    """An open gap, with how often its event was tried, if it has one."""
+
+    id: int
+    kind: GapKind
+    key: str
+    subject: Subject | None
+    topic: str
+    reason: str
+    opened_at: datetime
+    attempts: int
+
+
+def open_gap_ids(tx: Tx, source: str, without: Collection[GapKind]) -> set[int]:
+    """The numbers of a source's open gaps, but for those of some kinds."""
+    query = select(gaps.c.id).where(gaps.c.state == "open", gaps.c.source == source, gaps.c.kind.not_in(without))
+    return set(tx.connection.execute(query).scalars())
+
+
+def open_gaps(tx: Tx, ids: Collection[int]) -> list[OpenGap]:
+    """These gaps, oldest first; asked for a thousand at a time, since a statement may bind only so many values."""
+    found: list[OpenGap] = []
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), 1000):
+        query = (
+            select(gaps, events.c.attempts)
+            .join_from(gaps, events, events.c.seq == gaps.c.seq, isouter=True)
+            .where(gaps.c.id.in_(ordered[start : start + 1000]))
+            .order_by(gaps.c.id)
+        )
+        for row in tx.connection.execute(query):
+            subject = Subject(row.subject_type, row.subject_id) if row.subject_type or row.subject_id else None
+            kind, tries = GapKind(row.kind), row.attempts or 0
+            found.append(OpenGap(row.id, kind, row.key, subject, row.topic, row.reason, row.opened_at, tries))
+    return found
+
+
+def last_well(tx: Tx) -> dict[str, datetime]:
+    """When each job was last part of a run that ended well; jobs that never were are left out."""
+    query = select(runs.c.jobs, func.max(runs.c.finished_at)).where(runs.c.exit_code.in_(WELL)).group_by(runs.c.jobs)
+    found: dict[str, datetime] = {}
+    for jobs, at in tx.connection.execute(query):
+        found |= {job: max(at, found.get(job, at)) for job in jobs.split()}
+    return found
+
+
+def first_run(tx: Tx) -> datetime | None:
+    """When the ledger's first run began."""
+    found: datetime | None = tx.connection.execute(select(runs.c.started_at).order_by(runs.c.id).limit(1)).scalar()
+    return found
+
+
+def last_live(tx: Tx, source: str) -> datetime | None:
+    """When the newest live delivery of a source came."""
+    query = select(events.c.recorded_at).where(events.c.source == source, text(LIVE_EVENTS))
+    found: datetime | None = tx.connection.execute(query.order_by(events.c.recorded_at.desc()).limit(1)).scalar()
+    return found
+
+
+def live_within(tx: Tx, source: str, until: datetime, span: timedelta) -> int:
+    """How many live deliveries of a source came within `span` before `until`, that one included."""
+    query = select(func.count()).select_from(events).where(events.c.source == source, text(LIVE_EVENTS))
+    recent = query.where(events.c.recorded_at > until - span, events.c.recorded_at <= until)
+    return int(tx.connection.execute(recent).scalar_one())
