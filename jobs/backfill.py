@@ -159,6 +159,7 @@ def _ask(
         )
     else:
         now = client.provider_date
+        context.metrics.skewed(source.name, (context.clock.now() - now).total_seconds())
     if lost := unlisted(connector.facts, topics):
         result.notes.append(
             f"{source.name}: nothing lists {', '.join(lost)}: what was lost of these cannot be found, and nothing here "
@@ -187,6 +188,7 @@ def _horizons(
     topics = source.webhook.topics if source.webhook else ()
     with context.ledger.read() as tx:
         known = horizons.get(tx, source.name)
+        _check_keys(options, source, horizons.purged(tx, source.name))
     new = [topic for topic in topics if topic not in known]
     start = options.since or now
     if options.baseline:
@@ -203,6 +205,15 @@ def _horizons(
             else:
                 horizons.first_sight(tx, source.name, topics, start, "since" if options.since else "first_run")
     return known | dict.fromkeys(new, start)
+
+
+def _check_keys(options: Options, source: SourceConfig, purged: datetime | None) -> None:
+    """Refuse to look where the record was purged: everything there would be taken for missed."""
+    if purged and options.since and options.since < purged and not (options.allow_reprocess or options.baseline):
+        raise ConfigError(
+            f"{source.name}: what was recorded of the time before {iso(purged)} was purged, so all of it "
+            "would be handled again; begin no earlier, or say --allow-reprocess if that is what you want"
+        )
 
 
 def _coverage(context: Context, source: SourceConfig) -> Callable[[StreamRef, str], list[Covered]]:

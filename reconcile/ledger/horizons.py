@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.sql import insert
 from reconcile.ledger.tables import horizons as table
+
+#: The reason of a horizon that stands where the keys of what happened before were purged.
+PURGED = "purged"
 
 
 def get(tx: Tx, source: str) -> dict[str, datetime]:
@@ -31,6 +34,19 @@ def set_(tx: Tx, source: str, topics: Iterable[str], at: datetime, reason: str) 
         statement = insert(tx.dialect, table).values(rows)
         new = {"at": statement.excluded.at, "reason": statement.excluded.reason}
         tx.connection.execute(statement.on_conflict_do_update(index_elements=["source", "topic"], set_=new))
+
+
+def raise_to(tx: Tx, source: str, at: datetime) -> None:
+    """Promise nothing from before `at` any more: what was known of it is purged."""
+    statement = update(table).where(table.c.source == source, table.c.at < at)
+    tx.connection.execute(statement.values(at=at, reason=PURGED))
+
+
+def purged(tx: Tx, source: str) -> datetime | None:
+    """The instant before which the source's keys were purged, None if they never were."""
+    query = select(func.max(table.c.at)).where(table.c.source == source, table.c.reason == PURGED)
+    found: datetime | None = tx.connection.execute(query).scalar()
+    return found
 
 
 def _rows(source: str, topics: Iterable[str], at: datetime, reason: str) -> list[dict[str, object]]:

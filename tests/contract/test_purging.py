@@ -1,0 +1,80 @@
+"""What can be let go of, on every ledger engine."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from support.rows import add_event, states
+
+from reconcile.ledger import events as ledger_events
+from reconcile.ledger import purging
+from reconcile.ledger.tables import aliases, bodies, events
+from reconcile.model import EventState
+
+OLD = timedelta(days=100)
+
+
+def fill(ledger) -> dict[str, int]:
+    """An old handled event, an old one that waits, an old one of another source, and a young one."""
+    with ledger.write() as tx:
+        old = {"recorded_at": tx.now - OLD, "occurred_at": tx.now - OLD, "state": EventState.HANDLED}
+        rows = {
+            "old": add_event(tx, **old),
+            "waiting": add_event(tx, **old | {"state": EventState.WAITING}),
+            "foreign": add_event(tx, **old, source="other"),
+            "young": add_event(tx, state=EventState.HANDLED),
+        }
+        ledger_events.alias(tx, "shop", "evt_other_name", rows["old"])
+    return rows
+
+
+def left(ledger, table) -> set[int]:
+    with ledger.read() as tx:
+        return set(tx.connection.execute(select(table.c.seq)).scalars())
+
+
+def test_payloads_of_old_events_that_are_done_go_and_the_events_stay(ledger):
+    """Young, waiting and foreign ones keep theirs; again, there is nothing to do."""
+    rows = fill(ledger)
+    for gone in (1, 0):
+        with ledger.write() as tx:
+            assert purging.payloads(tx, "shop", tx.now - timedelta(days=30), 0) == purging.Batch(gone, None)
+    assert left(ledger, bodies) == set(rows.values()) - {rows["old"]}
+    assert states(ledger, *rows.values()) == ["handled", "waiting", "handled", "handled"]
+
+
+def test_keys_go_with_everything_that_names_them(ledger):
+    """An old event that is done is forgotten, with its other names and what it carried."""
+    rows = fill(ledger)
+    with ledger.write() as tx:
+        assert purging.keys(tx, "shop", tx.now - timedelta(days=30), 0) == purging.Batch(1, None)
+    for table in (events, bodies):
+        assert left(ledger, table) == set(rows.values()) - {rows["old"]}
+    assert left(ledger, aliases) == set()
+
+
+def test_an_event_of_old_that_came_late_keeps_its_key(ledger):
+    """It is judged by when it was recorded and when it happened: either may be recent."""
+    with ledger.write() as tx:
+        add_event(tx, occurred_at=tx.now - OLD, state=EventState.HANDLED)
+        add_event(tx, recorded_at=tx.now - OLD, occurred_at=tx.now, state=EventState.HANDLED)
+    with ledger.write() as tx:
+        assert purging.keys(tx, "shop", tx.now - timedelta(days=30), 0).gone == 0
+
+
+def test_one_batch_after_another_reaches_all(ledger, monkeypatch):
+    """Many rows go in several commits, each of which says where the next begins."""
+    monkeypatch.setattr(purging, "BATCH", 3)
+    with ledger.write() as tx:
+        for _ in range(8):
+            add_event(tx, recorded_at=tx.now - OLD, occurred_at=tx.now - OLD, state=EventState.HANDLED)
+    after, gone = 0, []
+    while after is not None:
+        with ledger.write() as tx:
+            batch = purging.payloads(tx, "shop", tx.now - timedelta(days=30), after)
+        after = batch.after
+        gone.append(batch.gone)
+    assert gone == [3, 3, 2]
+    with ledger.read() as tx:
+        assert tx.connection.execute(select(func.count()).select_from(bodies)).scalar_one() == 0
