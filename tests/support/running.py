@@ -76,6 +76,7 @@ class Bench:
     threads: int = 0
     stop: Stop = field(default_factory=Stop)
     refuses: Callable[[Event], bool] = lambda _event: False
+    env: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.ledger = Ledger.open(self.url, self.clock)
@@ -91,7 +92,7 @@ class Bench:
         path = self.folder / "schedules.yaml"
         path.write_text(f"ledger: {self.url}\nsources:\n{self.text}")
         path.chmod(0o600)
-        return config.load(path, {})
+        return config.load(path, self.env)
 
     def context(self) -> Context:
         """A context whose parts are all in this process."""
