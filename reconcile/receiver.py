@@ -1,26 +1,29 @@
 """Live deliveries: verify, identify, store the raw bytes, commit; only then 2xx.
 
-`Receiver.receive` is a plain function any web framework can call. Reading the body beyond its identity is
-guarded, not trusted: a genuine delivery that cannot be read is stored all the same, dead, with its reason.
+`Receiver.receive` is a plain function any web framework can call. The ASGI receiver does the same in steps, so that
+deliveries which arrive together share a commit: `enter` before the body is read, `take` with it, `store` for many.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reconcile import failpoints, inbox
 from reconcile.clock import Clock
 from reconcile.config import SourceConfig
-from reconcile.connector import Connector, Delivery, Identity, Receives
-from reconcile.errors import DeliveryRefused, LedgerError
-from reconcile.inbox import Book, How
-from reconcile.ledger import Ledger, events, gaps
-from reconcile.ledger.ledger import Tx
-from reconcile.model import Arrival, Description, EventState, GapKind, Occurrence, Origin, Subject
-from reconcile.topics import Topics
+from reconcile.connector import Connector, Delivery, Receives
+from reconcile.errors import DeliveryRefused
+from reconcile.ledger import Ledger
+from reconcile.metrics import Metrics, Unmeasured
+from reconcile.receiving import door, parcel
+from reconcile.receiving.answer import NOT_STORED, Answer
+from reconcile.receiving.committer import complain
+from reconcile.receiving.keys import Keys
+from reconcile.receiving.parcel import Parcel
+from reconcile.receiving.versions import Versions
+
+__all__ = ["MAX_BODY", "OWN_HEADER", "Answer", "Receiver", "SourceOf"]
 
 log = logging.getLogger(__name__)
 
@@ -28,60 +31,166 @@ log = logging.getLogger(__name__)
 #: inbox call its own replay a duplicate and drop it.
 OWN_HEADER = "reconcile-event"
 MAX_BODY = 10_000_000  # bytes
-#: UTF-8 bytes of an id or topic: PostgreSQL refuses longer index rows, and three of these make a fact's key.
-LONGEST_NAME = 512
 
 #: The source of that key under `sources:` and its connector, None if there is no such source.
 SourceOf = Callable[[str], tuple[SourceConfig, Connector] | None]
+#: The secrets that the ledger keeps for a source, in the clear. May block, and raise `LedgerError`.
+Kept = Callable[[str], Sequence[str]]
+
+TOO_LARGE = Answer(413, f"more than {MAX_BODY} bytes", reason="too_large")
+_NO_SOURCE = Answer(404, "no such source", reason="unknown_source")
+_OWN = Answer(421, "this is reconcile's own replay: `handler` leads back to its receiver", reason="own_replay")
+_OUTSIDE = Answer(403, "deliveries are not accepted from this address", reason="address")
+_REASONS = {400: "malformed", 401: "signature"}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What to answer the provider: an HTTP status and a short text. `seq` is the ledger's number of the event."""
+class Entry:
+    """One source's way in, as long as its configuration stays."""
 
-    status: int
-    text: str
-    seq: int | None = None
+    source: SourceConfig
+    connector: Connector
+    receives: Receives
+    keys: Keys
+    versions: Versions
+    throttle: door.Throttle | None
 
 
 class Receiver:
-    """Takes deliveries for every configured source. `stored` is called after each commit, to wake a dispatcher."""
+    """Takes deliveries for every configured source. `stored` is called after each commit, to wake a dispatcher.
+
+    `kept` reads the secrets that the ledger keeps beside the configured ones.
+    """
 
     def __init__(
-        self, ledger: Ledger, sources: SourceOf, clock: Clock, stored: Callable[[str], None] | None = None
+        self,
+        ledger: Ledger,
+        sources: SourceOf,
+        clock: Clock,
+        stored: Callable[[str], None] | None = None,
+        *,
+        kept: Kept | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
+        self.clock = clock
+        self.metrics = metrics or Unmeasured()
         self._ledger = ledger
         self._sources = sources
-        self._clock = clock
         self._stored = stored
+        self._kept = kept
+        self._entries: dict[str, Entry] = {}
 
-    def receive(self, source: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Take one delivery as it came; never raises. A status that is not 2xx makes the provider try again."""
+    def receive(self, source: str, headers: Mapping[str, str], body: bytes, client: str = "") -> Answer:
+        """Take one delivery as it came; never raises. A status that is not 2xx makes the provider try again.
+
+        `client` is the address of the connection, which only `allow_from` asks for.
+        """
+        lowered = {name.lower(): value for name, value in headers.items()}
+        entry = self.enter(source, lowered, client)
+        if isinstance(entry, Answer):
+            return entry
+        taken = self.take(entry, lowered, body)
+        if isinstance(taken, Answer) and self.renew(entry, taken):
+            taken = self.take(entry, lowered, body)
+        if isinstance(taken, Answer):
+            return self.refuse(source, taken)
         try:
-            return self._receive(source, {name.lower(): value for name, value in headers.items()}, body)
-        except DeliveryRefused as refusal:
-            return Answer(refusal.status, refusal.reason)
-        except LedgerError as error:
-            log.error("%s: a delivery was not stored and is asked for again: %s", source, error)  # noqa: TRY400 - its message says it all
-            return Answer(503, "the delivery could not be stored; send it again")
+            return self.store([taken])[0]
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not lose a delivery either: it comes again
+            complain(source, error)
+            return self.refuse(source, NOT_STORED)
 
-    def _receive(self, name: str, headers: dict[str, str], body: bytes) -> Answer:
+    def enter(self, name: str, headers: Mapping[str, str], client: str) -> Entry | Answer:
+        """What can be said before the body is read. Header names are lower case."""
+        entry = self._entry(name)
+        if entry is None:
+            return self.refuse("", _NO_SOURCE)
+        webhook = entry.source.webhook
+        if OWN_HEADER in headers:
+            return self.refuse(name, _OWN)
+        if webhook is not None and webhook.allow_from:
+            address = door.sender(client, headers.get("x-forwarded-for", ""), webhook.trusted_proxies)
+            if not door.admits(address, webhook.allow_from):
+                return self.refuse(name, _OUTSIDE)
+        said = headers.get("content-type", "")
+        if not _may_be(said, entry.connector.facts.content_types):
+            wanted = " or ".join(entry.connector.facts.content_types)
+            return self.refuse(name, Answer(415, f"the body must be {wanted}", reason="content_type"))
+        return entry
+
+    def take(self, entry: Entry, headers: Mapping[str, str], body: bytes) -> Parcel | Answer:
+        """A delivery verified and made ready for the ledger, or why not. No I/O; a refusal is not counted yet."""
+        if len(body) > MAX_BODY:
+            return TOO_LARGE
+        delivery = Delivery(headers, body, self.clock.now())
+        try:
+            entry.receives.verify(delivery, entry.keys.all)
+            identity = entry.receives.identify(delivery)
+        except DeliveryRefused as refusal:
+            return Answer(refusal.status, refusal.reason, reason=_REASONS.get(refusal.status, "refused"))
+        except Exception:
+            # A connector that stumbles over what somebody sent: not genuine as far as we can tell, and never a 500.
+            log.exception("%s: a delivery could not be verified", entry.source.name)
+            return Answer(401, "the delivery could not be verified", reason="signature")
+        if entry.throttle is not None and (seconds := entry.throttle.take()):
+            return Answer(429, "too many deliveries a second", retry_after=seconds, reason="rate")
+        return parcel.pack(entry.source, entry.connector, delivery, identity, entry.versions)
+
+    def due(self, entry: Entry, taken: Parcel | Answer) -> bool:
+        """Whether `renew` has to ask the ledger, which blocks."""
+        return entry.keys.due(refused=isinstance(taken, Answer) and taken.status == 401)
+
+    def renew(self, entry: Entry, taken: Parcel | Answer) -> bool:
+        """After `take`: read the secrets that the ledger keeps, if need be; whether to take the delivery once more."""
+        try:
+            return self.due(entry, taken) and entry.keys.renew()
+        except Exception as error:  # noqa: BLE001 - the secrets known already still count
+            log.warning("%s: the secrets kept in the ledger cannot be read: %s", entry.source.name, error)
+            return False
+
+    def store(self, parcels: Sequence[Parcel]) -> list[Answer]:
+        """Enter all of `parcels` in one commit, or raise with none entered; what to answer each."""
+        answers = parcel.store(self._ledger, parcels)
+        for one, answer in zip(parcels, answers, strict=True):
+            self.metrics.received(one.book.source, one.arrival.description.topic, answer.text)
+        for source in {one.book.source: None for one in parcels}:
+            self._wake(source)
+        return answers
+
+    def refuse(self, source: str, answer: Answer) -> Answer:
+        """Count a refusal."""
+        self.metrics.refused(source, answer.reason)
+        return answer
+
+    def _entry(self, name: str) -> Entry | None:
         found = self._sources(name)
         if found is None:
-            return Answer(404, "no such source")
+            return None
         source, connector = found
+        known = self._entries.get(name)
+        if known is not None and known.source is source:
+            return known
         if source.webhook is None or not isinstance(connector, Receives):
-            return Answer(404, "no such source")
-        if OWN_HEADER in headers:
-            return Answer(421, "this is reconcile's own replay: `handler` leads back to its receiver")
-        if len(body) > MAX_BODY:
-            return Answer(413, f"more than {MAX_BODY} bytes")
-        delivery = Delivery(headers, body, self._clock.now())
-        connector.verify(delivery, [secret.get_secret_value() for secret in source.webhook.secrets])
-        identity = _short(connector.identify(delivery))
-        answer = self._store(source, connector, delivery, identity)
-        self._wake(name)
-        return answer
+            return None
+        self._entries[name] = made = self._make(source, connector)
+        return made
+
+    def _make(self, source: SourceConfig, connector: Connector) -> Entry:
+        assert source.webhook is not None  # noqa: S101 - narrows for mypy; the caller has asked
+        assert isinstance(connector, Receives)  # noqa: S101 - as above
+        kept, webhook, monotonic = self._kept, source.webhook, self.clock.monotonic
+        return Entry(
+            source,
+            connector,
+            connector,
+            Keys(
+                [secret.get_secret_value() for secret in webhook.secrets],
+                None if kept is None else lambda: kept(source.name),
+                monotonic,
+            ),
+            Versions(webhook.api_versions, monotonic),
+            door.Throttle(webhook.rate_limit, monotonic) if webhook.rate_limit else None,
+        )
 
     def _wake(self, name: str) -> None:
         """Whatever a hook of somebody else's does, the delivery is stored: a later sweep finds it."""
@@ -91,63 +200,10 @@ class Receiver:
             except Exception:
                 log.exception("%s: a delivery was stored, and nobody could be told", name)
 
-    def _store(self, source: SourceConfig, connector: Connector, delivery: Delivery, identity: Identity) -> Answer:
-        described, unreadable = _describe(connector, delivery, identity)
-        arrival = Arrival(
-            id=identity.id,
-            description=described,
-            body=delivery.body,
-            origin=Origin.LIVE,
-            headers=delivery.headers,
-            carried=described.version,
-        )
-        book = _book(source, connector, described.topic, unreadable)
-        failpoints.reach("inbox.before_store")
-        with self._ledger.write() as tx:
-            recorded = inbox.record(tx, book, [arrival])[0]
-            if unreadable and recorded.how is How.NEW:
-                _bury(tx, source.name, identity, recorded.seq, unreadable)
-        failpoints.reach("inbox.stored")
-        return Answer(200, recorded.how, recorded.seq)
 
-
-def _describe(connector: Connector, delivery: Delivery, identity: Identity) -> tuple[Description, str]:
-    """What the body says; if it cannot be read, a bare description and why."""
-    assert isinstance(connector, Receives)  # noqa: S101 - narrows for mypy; the caller has asked
-    try:
-        return _within_bounds(connector.describe(identity.topic, delivery.body, delivery.headers)), ""
-    except Exception as error:  # noqa: BLE001 - hostile or broken bodies must never lose a genuine delivery
-        described = Description(identity.topic, None, Occurrence.REPEATED, occurred_at=delivery.received_at)
-        return described, f"the body cannot be read: {type(error).__name__}: {error}"[:500]
-
-
-def _short(identity: Identity) -> Identity:
-    """The same, with what is too long for an index cut, its digest in place of the rest."""
-    return Identity(*(_cut(text) if _too_long(text) else text for text in (identity.id, identity.topic)))
-
-
-def _cut(text: str) -> str:
-    return f"{text[:64]}~{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()}"
-
-
-def _too_long(text: str) -> bool:
-    return len(text.encode("utf-8", "replace")) > LONGEST_NAME
-
-
-def _within_bounds(described: Description) -> Description:
-    subject = described.subject or Subject("", "")
-    if any(map(_too_long, (described.topic, subject.type, subject.id, described.occurrence))):
-        raise ValueError(f"it names something by more than {LONGEST_NAME} bytes")
-    return described
-
-
-def _book(source: SourceConfig, connector: Connector, topic: str, unreadable: str) -> Book:
-    topics = Topics(source.webhook.topics if source.webhook else ())
-    wanted = source.handler is not None and topic in topics
-    state = EventState.DEAD if unreadable else EventState.WAITING if wanted else EventState.IGNORED
-    return Book(source.name, state, subscribed=topics.exact, repeats_by_bytes=not connector.facts.stable_ids)
-
-
-def _bury(tx: Tx, source: str, identity: Identity, seq: int, reason: str) -> None:
-    events.change(tx, seq, error=reason)
-    gaps.open_(tx, source=source, kind=GapKind.DEAD, key=inbox.clean(identity.id), reason=reason, seq=seq)
+def _may_be(said: str, accepted: Sequence[str]) -> bool:
+    """Whether a body of the media type `said` may be one of `accepted`; unsaid, or with none named, any may."""
+    kind = said.partition(";")[0].strip().lower()
+    if not said or not accepted or kind in accepted:
+        return True
+    return "application/json" in accepted and kind.startswith("application/") and kind.endswith("+json")

@@ -26,6 +26,15 @@ def serve(
     port: Annotated[
         int, typer.Option(metavar="PORT", min=0, max=65535, help="The port to listen on; 0 for any free one.")
     ] = 8000,
+    metrics: Annotated[
+        tuple[str, int] | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            parser=address,
+            help="Where to show /metrics, /readyz and /healthz to whoever reaches it; else to this machine only.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Receive webhooks and deliver them.
 
@@ -38,4 +47,13 @@ def serve(
             what = f"{source.name}: webhook.secret is not set, so every delivery to it is refused"
             state.output.say(f"warning: {what}", level=logging.WARNING)
     with wiring.working(state, config) as work:
-        raise typer.Exit(server.serve(work, host, port, lambda url: state.output.say(f"receiving at {url}SOURCE")))
+        code = server.serve(work, (host, port), metrics, lambda url: state.output.say(f"receiving at {url}SOURCE"))
+        raise typer.Exit(code)
+
+
+def address(text: str) -> tuple[str, int]:
+    """`127.0.0.1:9090` or `[::1]:9090`."""
+    host, _, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise typer.BadParameter("must be HOST:PORT, such as 127.0.0.1:9090")
+    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -8,13 +8,19 @@ from reconcile.dispatch.dispatcher import Dispatcher
 from reconcile.dispatch.events import event_of, job_of
 from reconcile.dispatch.loops import drain
 from reconcile.dispatch.tally import Tally
-from reconcile.targets.model import Target
+from reconcile.targets.model import Outcome, Target
 
 __all__ = ["Dispatcher", "Tally", "dispatcher_of", "drain", "event_of", "job_of"]
 
 
 def dispatcher_of(context: Context, source: SourceConfig, target: Target) -> Dispatcher:
-    """The dispatcher of one source in this process, which tells `context.progress` of every outcome."""
+    """The dispatcher of one source in this process, which tells `context.progress` and `metrics` of every outcome."""
+
+    def told(outcome: Outcome) -> None:
+        context.progress.handled(source.name, outcome.verdict)
+        took = (outcome.finished_at - outcome.started_at).total_seconds()
+        context.metrics.called(source.name, outcome.job.event.topic, outcome.verdict, took)
+
     return Dispatcher(
         ledger=context.ledger,
         source=source,
@@ -22,5 +28,5 @@ def dispatcher_of(context: Context, source: SourceConfig, target: Target) -> Dis
         clock=context.clock,
         stop=context.stop,
         owner=context.holder.name,
-        on_outcome=lambda outcome: context.progress.handled(source.name, outcome.verdict),
+        on_outcome=told,
     )

@@ -30,6 +30,7 @@ class RunStart:
     code_version: str
     since: datetime | None = None
     until: datetime | None = None
+    jobs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ def start(tx: Tx, run: RunStart, entropy: Callable[[int], bytes] = os.urandom) -
     values = {
         "id": id_,
         "command": run.command,
+        "jobs": " ".join(run.jobs),
         "started_at": tx.now,
         "since": run.since,
         "until": run.until,

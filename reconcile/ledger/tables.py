@@ -249,6 +249,7 @@ class RunRow(Base, table=True):
     __tablename__ = "reconcile_run"
     id: str = _text(primary_key=True)
     command: str = _text()
+    jobs: str = _text()  # what it set out to do, separated by spaces
     started_at: datetime = _instant(nullable=False)
     finished_at: datetime | None = _instant()
     since: datetime | None = _instant()
@@ -259,6 +260,8 @@ class RunRow(Base, table=True):
     pid: int = _count()
     process_started: str = _text()
     report: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False, default=b""))  # JSON
+
+    __table_args__ = (Index("ix_reconcile_run_result", "jobs", "exit_code", "finished_at", "started_at"),)
 
 
 class RunStreamRow(Base, table=True):

@@ -1,6 +1,7 @@
 """The receiver as an ASGI application: `POST /webhooks/{source}`, and nothing else.
 
-It is `Receiver.receive` with HTTP around it. The body is capped while it arrives, before anything looks at it.
+It is `Receiver` with HTTP around it. The body is capped while it arrives, before anything looks at it; deliveries that
+come together share a commit.
 """
 
 from __future__ import annotations
@@ -12,86 +13,170 @@ from typing import Any
 
 import msgspec
 
-from reconcile.receiver import MAX_BODY, Answer, Receiver
+from reconcile.receiver import MAX_BODY, TOO_LARGE, Answer, Entry, Receiver
+from reconcile.receiving.answer import BUSY, NOT_STORED
+from reconcile.receiving.committer import PATIENCE, Committer
+from reconcile.receiving.parcel import Parcel
+from reconcile.web.answers import Answers
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-#: Seconds until a delivery that still waits for the ledger is given back: Shopify hangs up after five.
-PATIENCE = 4.0
+#: Bytes of bodies that may be in memory at once.
+ROOM = 256_000_000
+#: Seconds in which a body has to arrive: no provider waits longer for its answer.
+BODY_SECONDS = 20.0
+#: Bytes from which on a body is verified and read in a thread, so that others are not kept waiting meanwhile.
+LARGE = 200_000
+
 _PATH = re.compile(r"/webhooks/([a-z0-9][a-z0-9-]*)/?")
+_HIDDEN_SLASH = re.compile(rb"%2f|%5c", re.IGNORECASE)
+_NO_PATH = Answer(404, "deliveries go to /webhooks/{source}", reason="path")
+_NOT_POST = Answer(405, "deliveries are POSTs", reason="method")
+_TOO_SLOW = Answer(408, "the body did not arrive in time", reason="too_slow")
 
 
-class _TooLarge(Exception):
-    """The body passed the cap while it came."""
+class _Refused(Exception):
+    """The body was not read to its end; `answer` is None when nobody is left to hear one."""
+
+    def __init__(self, answer: Answer | None) -> None:
+        self.answer = answer
 
 
-class _Gone(Exception):
-    """The client left before its body was whole."""
+class ReceiverApp:
+    """An ASGI application that hands every delivery to `receiver`.
 
-
-def receiver_app(receiver: Receiver) -> App:
-    """An ASGI application that hands every delivery to `receiver`, in a thread of its own.
-
-    Mounted below a prefix it looks at the rest of the path only.
+    Mounted below a prefix it looks at the rest of the path only. `close` ends its thread once all that waits is stored.
     """
 
-    async def app(scope: Message, receive: Receive, send: Send) -> None:
+    def __init__(self, receiver: Receiver, committer: Committer | None = None) -> None:
+        self._receiver = receiver
+        self._committer = committer or Committer(receiver.store, receiver.clock.monotonic)
+        self._answers = Answers()
+        self._held = 0
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """One connection's request, or the server's start and end."""
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
         elif scope["type"] == "http":
-            answer = await _answer(receiver, scope, receive)
+            answer = await self._answer(scope, receive)
             if answer is not None:
-                await _respond(send, answer)
+                await respond(send, answer)
 
-    return app
+    def close(self) -> None:
+        """Store what waits, and end."""
+        self._committer.close()
 
+    async def _answer(self, scope: Message, receive: Receive) -> Answer | None:
+        match = _PATH.fullmatch(scope["path"].removeprefix(scope.get("root_path", "")))
+        if match is None or _HIDDEN_SLASH.search(scope.get("raw_path") or b""):
+            return self._receiver.refuse("", _NO_PATH)
+        if scope["method"] != "POST":
+            return self._receiver.refuse("", _NOT_POST)
+        headers = _headers(scope)
+        entry = self._receiver.enter(match[1], headers, (scope.get("client") or ("",))[0])
+        return entry if isinstance(entry, Answer) else await self._deliver(entry, headers, receive)
 
-async def _answer(receiver: Receiver, scope: Message, receive: Receive) -> Answer | None:
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
-    match = _PATH.fullmatch(path)
-    if match is None:
-        return Answer(404, "deliveries go to /webhooks/{source}")
-    if scope["method"] != "POST":
-        return Answer(405, "deliveries are POSTs")
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-    try:
-        body = await _body(headers, receive)
-    except _TooLarge:
-        return Answer(413, f"more than {MAX_BODY} bytes")
-    except _Gone:
-        return None
-    try:
-        return await asyncio.wait_for(asyncio.to_thread(receiver.receive, match[1], headers, body), PATIENCE)
-    except TimeoutError:
+    async def _deliver(self, entry: Entry, headers: dict[str, str], receive: Receive) -> Answer | None:
+        body = _Body(self)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                whole = await body.read(headers, receive)
+            taken = await self._take(entry, headers, whole)
+            if isinstance(taken, Parcel):
+                return await self._store(entry, taken)
+            return self._receiver.refuse(entry.source.name, taken)
+        except TimeoutError:
+            return self._receiver.refuse(entry.source.name, _TOO_SLOW)
+        except _Refused as refused:
+            return refused.answer and self._receiver.refuse(entry.source.name, refused.answer)
+        finally:
+            self._held -= body.size
+
+    def hold(self, size: int) -> bool:
+        """Whether so many bytes more may be kept in memory; they count until their delivery is answered."""
+        self._held += size
+        return self._held <= ROOM
+
+    async def _take(self, entry: Entry, headers: dict[str, str], body: bytes) -> Parcel | Answer:
+        receiver = self._receiver
+        if len(body) < LARGE:
+            taken = receiver.take(entry, headers, body)
+        else:
+            taken = await asyncio.to_thread(receiver.take, entry, headers, body)
+        if receiver.due(entry, taken) and await asyncio.to_thread(receiver.renew, entry, taken):
+            taken = await asyncio.to_thread(receiver.take, entry, headers, body)
+        return taken
+
+    async def _store(self, entry: Entry, parcel: Parcel) -> Answer:
+        answer, tell = self._answers.expect()
+        if not self._committer.submit(parcel, tell):
+            return self._receiver.refuse(entry.source.name, BUSY)
         # Should it be stored after all, the provider's next try is a repeat and changes nothing.
-        return Answer(503, "the ledger is busy; send it again")
+        late = asyncio.get_running_loop().call_later(PATIENCE, tell, NOT_STORED)
+        try:
+            said: Answer = await answer
+        finally:
+            late.cancel()
+        return said if said.status == 200 else self._receiver.refuse(entry.source.name, said)
 
 
-async def _body(headers: MutableMapping[str, str], receive: Receive) -> bytes:
-    said = headers.get("content-length", "")
-    if said.isdigit() and int(said) > MAX_BODY:
-        raise _TooLarge
-    parts, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Gone
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > MAX_BODY:
-            raise _TooLarge
-        if not message.get("more_body", False):
-            return b"".join(parts)
+class _Body:
+    """One body as it arrives. `size` is what it holds of the room for all of them."""
+
+    def __init__(self, app: ReceiverApp) -> None:
+        self._app = app
+        self.size = 0
+
+    async def read(self, headers: dict[str, str], receive: Receive) -> bytes:
+        """All of it; raises `_Refused` as soon as it is too much, or its sender is gone."""
+        said = headers.get("content-length", "")
+        if said.isdigit() and (len(said) > 18 or int(said) > MAX_BODY):
+            raise _Refused(TOO_LARGE)
+        parts: list[bytes] = []
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Refused(None)
+            parts.append(message.get("body", b""))
+            self._count(len(parts[-1]))
+            if not message.get("more_body", False):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _count(self, size: int) -> None:
+        self.size += size
+        fits = self._app.hold(size)
+        if self.size > MAX_BODY:
+            raise _Refused(TOO_LARGE)
+        if not fits:
+            raise _Refused(BUSY)
 
 
-async def _respond(send: Send, answer: Answer) -> None:
+def receiver_app(receiver: Receiver) -> ReceiverApp:
+    """An ASGI application that hands every delivery to `receiver`."""
+    return ReceiverApp(receiver)
+
+
+def _headers(scope: Message) -> dict[str, str]:
+    """By lower-case name; one that came several times as RFC 9110 joins them, so that none hides another."""
+    found: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
+
+
+async def respond(send: Send, answer: Answer) -> None:
+    """Send `answer` as a small JSON document."""
     body = msgspec.json.encode({"status": answer.text})
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if answer.status == 503:
-        headers.append((b"retry-after", b"5"))
+    if answer.retry_after:
+        headers.append((b"retry-after", str(answer.retry_after).encode()))
+    if answer.status == 405:
+        headers.append((b"allow", b"POST"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

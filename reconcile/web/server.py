@@ -2,58 +2,75 @@
 
 from __future__ import annotations
 
-import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-import uvicorn
-
-from reconcile.config import SourceConfig
-from reconcile.connector import Connector
+from reconcile.config import Config, SourceConfig
 from reconcile.context import Context
 from reconcile.dispatch import Dispatcher, dispatcher_of
 from reconcile.errors import ConfigError
-from reconcile.ledger import horizons
+from reconcile.ledger import Ledger, horizons
 from reconcile.receiver import Receiver
-from reconcile.web.asgi import receiver_app
+from reconcile.topics import Topics
+from reconcile.vault import Vault
+from reconcile.web.counts import Counts
+from reconcile.web.facts import LedgerFacts
+from reconcile.web.front import Address, Front
+from reconcile.web.health import Health, Heartbeat
 
 #: How often a dispatcher looks for retries and for what a crashed runner left, in seconds.
 POLL = 1.0
-#: Seconds that answers on their way get when a stop was asked for; a sender that never finishes gets no more.
-GRACE = 5
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn that leaves the signals to us: one stop for the server and its dispatchers. `listening` is called as
-    soon as connections are accepted.
+def counts(config: Callable[[], Config]) -> Counts:
+    """What a process counts that works by `config`, the configuration in force."""
+
+    def topics(source: str) -> Topics | None:
+        found = config().sources.get(source)
+        return Topics(found.webhook.topics) if found and found.webhook else None
+
+    return Counts(topics)
+
+
+def health(
+    ledger: Ledger, config: Callable[[], Config], counted: Counts, heartbeats: dict[str, Heartbeat] | None = None
+) -> Health:
+    """The health of a process, with the metrics of its own and those of the ledger."""
+    return Health(ledger, (counted, LedgerFacts(ledger, config)), heartbeats)
+
+
+def serve(
+    context: Context, at: Address, inside: Address | None = None, ready: Callable[[str], None] | None = None
+) -> int:
+    """Receive at the address `at` until asked to stop; the exit code of the signal.
+
+    `inside` is where health and metrics are shown to whoever reaches it. `ready` is told where deliveries go.
     """
-
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._listening = listening
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then say so."""
-        await super().startup(sockets)
-        self._listening()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """The command line has its own handlers."""
-        yield
-
-
-def serve(context: Context, host: str, port: int, ready: Callable[[str], None] | None = None) -> int:
-    """Receive until asked to stop; the exit code of the signal. `ready` is told the address that is listened on."""
-    _see_topics(context)
+    context.metrics = counted = counts(lambda: context.config)
     connectors = {name: (source, context.connector(source)) for name, source in context.config.sources.items()}
-    dispatchers = {
-        name: dispatcher_of(context, source, context.targets(context, source))
-        for name, (source, _) in connectors.items()
-        if source.handler
-    }
-    receiver = _receiver(context, connectors, dispatchers)
+    dispatchers: dict[str, Dispatcher] = {}
+
+    def stored(name: str) -> None:
+        if name in dispatchers:
+            dispatchers[name].notify()
+
+    kept = Vault.of(context.config, context.ledger).secrets
+    receiver = Receiver(context.ledger, connectors.get, context.clock, stored, kept=kept, metrics=counted)
+    front = Front(receiver, health(context.ledger, lambda: context.config, counted), at, inside)
+    try:
+        _see_topics(context)
+        dispatchers |= {
+            name: _dispatcher(context, source) for name, (source, _) in connectors.items() if source.handler
+        }
+        _work(context, dispatchers, front, ready)
+    finally:
+        front.stop()
+    return context.stop.exit_code
+
+
+def _work(
+    context: Context, dispatchers: dict[str, Dispatcher], front: Front, ready: Callable[[str], None] | None
+) -> None:
     threads = [
         threading.Thread(target=dispatcher.run_forever, args=(POLL,), name=f"dispatch {name}")
         for name, dispatcher in dispatchers.items()
@@ -61,24 +78,40 @@ def serve(context: Context, host: str, port: int, ready: Callable[[str], None] |
     for thread in threads:
         thread.start()
     try:
-        _listen(context, receiver, host, port, ready)
+        front.start()
+        if ready:
+            ready(front.url)
+        _wait(context, front)
     finally:
+        # At once for both: a sender that never finishes must not cost running handlers their grace.
         context.stop.set(context.stop.exit_code)
         for dispatcher in dispatchers.values():
             dispatcher.notify()
+        front.stop()
         for thread in threads:
             thread.join()
-    return context.stop.exit_code
 
 
-def _receiver(
-    context: Context, connectors: dict[str, tuple[SourceConfig, Connector]], dispatchers: dict[str, Dispatcher]
-) -> Receiver:
-    def stored(name: str) -> None:
-        if name in dispatchers:
-            dispatchers[name].notify()
+def _wait(context: Context, front: Front) -> None:
+    """Until a stop is asked for. In a thread: a signal's handler sets the stop in the main one, and must not find it
+    in the midst of looking.
+    """
+    looking = threading.Thread(
+        target=lambda: context.stop.wait(threading.TIMEOUT_MAX), name="wait for stop", daemon=True
+    )
+    looking.start()
+    while looking.is_alive():
+        looking.join(1.0)
+        if not (front.listening or context.stop.is_set()):
+            raise RuntimeError("the server ended by itself; what it said is in the log")
 
-    return Receiver(context.ledger, connectors.get, context.clock, stored)
+
+def _dispatcher(context: Context, source: SourceConfig) -> Dispatcher:
+    try:
+        target = context.targets(context, source)
+    except ConfigError as error:
+        raise ConfigError(f"{source.name}: {error}") from None
+    return dispatcher_of(context, source, target)
 
 
 def _see_topics(context: Context) -> None:
@@ -87,33 +120,3 @@ def _see_topics(context: Context) -> None:
         for source in context.config.sources.values():
             if source.webhook is not None:
                 horizons.first_sight(tx, source.name, source.webhook.topics, tx.now, "serve")
-
-
-def _listen(context: Context, receiver: Receiver, host: str, port: int, ready: Callable[[str], None] | None) -> None:
-    config = uvicorn.Config(
-        receiver_app(receiver),
-        host=host,
-        port=port,
-        log_config=None,  # its warnings go where ours go, in the format asked for
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE,
-    )
-    try:
-        sockets = [config.bind_socket()]
-    except SystemExit:
-        remedy = "if the port is taken, choose another with --port; if the address is not this machine's, with --host"
-        raise ConfigError(f"cannot listen on {host}:{port}; {remedy}") from None
-    bound = sockets[0].getsockname()
-    server = _Server(config, lambda: ready(f"http://{bound[0]}:{bound[1]}/webhooks/") if ready else None)
-    watcher = threading.Thread(target=_watch, args=(context, server), name="watch for stop", daemon=True)
-    watcher.start()
-    server.run(sockets=sockets)
-
-
-def _watch(context: Context, server: uvicorn.Server) -> None:
-    while not context.stop.wait(0.2):
-        if server.should_exit:
-            return
-    server.should_exit = True

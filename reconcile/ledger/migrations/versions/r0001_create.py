@@ -250,6 +250,7 @@ def _run() -> None:
         "reconcile_run",
         sa.Column("id", sa.Text(), server_default="", nullable=False),
         sa.Column("command", sa.Text(), server_default="", nullable=False),
+        sa.Column("jobs", sa.Text(), server_default="", nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.Column("since", sa.BigInteger(), nullable=True),
@@ -261,6 +262,9 @@ def _run() -> None:
         sa.Column("process_started", sa.Text(), server_default="", nullable=False),
         sa.Column("report", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "ix_reconcile_run_result", "reconcile_run", ["jobs", "exit_code", "finished_at", "started_at"], unique=False
     )
 
 
