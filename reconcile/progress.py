@@ -24,12 +24,12 @@ class Progress(Protocol):
         """A stream ended, well or with an error."""
         ...
 
-    def handled(self, source: str, verdict: str) -> None:
-        """A handler finished with one event."""
+    def deliver(self, source: str, waiting: int) -> None:
+        """A source's events go to its handler: `waiting` are to be delivered, as far as is known now."""
         ...
 
-    def say(self, source: str, text: str) -> None:
-        """A sentence for people, about a source or ("") the run."""
+    def handled(self, source: str, verdict: str) -> None:
+        """A handler finished with one event."""
         ...
 
 
@@ -48,8 +48,8 @@ class Silent:
     def end(self, key: tuple[str, str], error: str | None) -> None:
         """Say nothing."""
 
-    def handled(self, source: str, verdict: str) -> None:
+    def deliver(self, source: str, waiting: int) -> None:
         """Say nothing."""
 
-    def say(self, source: str, text: str) -> None:
+    def handled(self, source: str, verdict: str) -> None:
         """Say nothing."""

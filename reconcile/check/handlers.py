@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from reconcile.check.finding import Finding, Level, failure
 from reconcile.config import HttpHandler, PythonHandler, SourceConfig
-from reconcile.errors import ReconcileError
+from reconcile.errors import ConfigError, ReconcileError
 from reconcile.reading import recorded
 from reconcile.targets.loading import load_handler, make_importable, topics_nobody_takes
 
@@ -21,6 +21,14 @@ def check(source: SourceConfig, folder: Path) -> Iterator[Finding]:
     yield from _handler(source, folder)
     if source.recorded is not None:
         yield _record(source)
+
+
+def require(sources: Iterable[SourceConfig], folder: Path) -> None:
+    """Raise one `ConfigError` that names every source whose Python handler cannot be loaded, or takes too little."""
+    found = [_python(one, one.handler.ref, folder) for one in sources if isinstance(one.handler, PythonHandler)]
+    wrong = [finding for finding in found if finding.exit_code]
+    if wrong:
+        raise ConfigError(*(": ".join((one.area, "; ".join(filter(None, (one.what, one.remedy))))) for one in wrong))
 
 
 def _handler(source: SourceConfig, folder: Path) -> Iterator[Finding]:

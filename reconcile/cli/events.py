@@ -95,7 +95,7 @@ def show(
         state.output.line(f"  {safe(name)}: {safe(str(value))}")
     state.output.table(_attempts(tries))
     if body:
-        state.output.line("\n" + row.body.decode("utf-8", "backslashreplace"))
+        state.output.line("\n" + row.body.decode("utf-8", "backslashreplace"), verbatim=True)
 
 
 def replay(

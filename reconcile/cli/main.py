@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 
 import typer
 from typer.main import get_command
 
-from reconcile.cli.app import app
+from reconcile.cli.app import application
 from reconcile.cli.signals import Terminated, interruptible
 from reconcile.cli.state import State
 from reconcile.errors import ReconcileError
@@ -17,6 +18,13 @@ from reconcile.report import RunReport
 #: Commands whose one JSON document is a run report, also when they fail before there is a run.
 _REPORTING = ("run", "baseline")
 _VALUED = ("--config", "--log-format")
+#: Pydantic checks the values for typer. What it says of them, and how we say it.
+_SAID = (
+    ("Value error, ", ""),
+    ("Input should be a valid integer.*", "must be a whole number"),
+    ("Input should be greater than or equal to ([0-9]+)", r"must be \1 or more"),
+    ("Input should be less than or equal to ([0-9]+)", r"must be \1 or less"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(state: State, words: Sequence[str]) -> int:
-    command = get_command(app)
+    command = get_command(application([_command(words)]))
     try:
         # Not `command.main`: it would end an interrupt without our document, and a closed pipe as a bug.
         with command.make_context("reconcile", list(words), obj=state) as context:
@@ -52,8 +60,9 @@ def _run(state: State, words: Sequence[str]) -> int:
 
 def _usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
-    # Pydantic, which checks the values for typer, names the exception before its text.
-    message = error.format_message().replace("Value error, ", "", 1)
+    message = error.format_message()
+    for theirs, ours in _SAID:
+        message = re.sub(theirs, ours, message, count=1)
     hint = f"\nsee `{context.command_path} --help`" if context else ""
     # A group without a command comes as an error whose message is the whole help.
     return message if message.startswith("Usage:") else f"reconcile: {message}{hint}"

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reconcile import when
 from reconcile.clock import Clock
-from reconcile.config import Config
 from reconcile.errors import ConfigError
 from reconcile.model import Subject
+
+if TYPE_CHECKING:  # only named here: help needs these options, and not half a second of configuration
+    from reconcile.config import Config
 
 
 class LogFormat(StrEnum):

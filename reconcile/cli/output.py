@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from reconcile.cli.wrapping import TOGETHER, wrapped
 from reconcile.logs import Redactor
 from reconcile.safe import safe, safe_block
 
@@ -43,6 +44,13 @@ class Table:
         cells = [row[place] for row in self.rows]
         return bool(cells) and all(cell.replace(",", "").isdigit() or cell == "-" for cell in cells)
 
+    def without_zeros(self) -> Table:
+        """The same without the columns, after the first two, in which there is nothing but zeros."""
+        kept = [place for place in range(len(self.columns)) if place < 2 or any(row[place] != "0" for row in self.rows)]
+        return Table(
+            tuple(self.columns[place] for place in kept), [tuple(row[place] for place in kept) for row in self.rows]
+        )
+
 
 class Output:
     """The two streams of the process. `records` says that stderr takes log records only, one object a line.
@@ -57,16 +65,16 @@ class Output:
         self.records = False
         self.documents = 0
 
-    def line(self, text: str = "") -> None:
-        """A line, or several, of the result."""
-        self._write(self.out, f"{safe_block(self.redactor.text(text))}\n")
+    def line(self, text: str = "", *, verbatim: bool = False) -> None:
+        """A line, or several, of the result; a terminal gets it in its width, unless it is `verbatim`."""
+        self._print(self.out, text, verbatim=verbatim)
 
     def say(self, text: str, *, level: int = logging.INFO) -> None:
         """A line, or several, about the work: a warning, the resolved window."""
         if self.records:
             _log.log(level, text)
         else:
-            self._write(self.err, f"{safe_block(self.redactor.text(text))}\n")
+            self._print(self.err, text)
 
     def complain(self, text: str) -> None:
         """The same about what went wrong."""
@@ -78,17 +86,25 @@ class Output:
         self._write(self.out, json.dumps(self.redactor.value(document), indent=2) + "\n")
 
     def table(self, table: Table) -> None:
-        """A table: drawn on a terminal wide enough for it, aligned columns elsewhere; nothing if it has no rows."""
+        """A table: aligned columns in a pipe, drawn on a terminal; nothing if it has no rows.
+
+        A terminal too narrow for it gets no columns of zeros; if that does not help, each row as a paragraph.
+        """
         if not table.rows:
             return
-        console = Console(file=self.out, highlight=False, emoji=False)
-        if self.out.isatty() and _fits(table, console.width):
-            console.print(self._drawn(table))
-        else:
+        if not self.out.isatty():
             self.line("\n".join(aligned(table)))
+            return
+        console = Console(file=self.out, highlight=False, emoji=False)
+        fitting = next((one for one in (table, table.without_zeros()) if _fits(one, console.width)), None)
+        if fitting is None:
+            self.line("\n".join(paragraphs(table)))
+        else:
+            console.print(self._drawn(fitting))
+            self.line()
 
     def _drawn(self, table: Table) -> RichTable:
-        drawn = RichTable(header_style="bold", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+        drawn = RichTable(header_style="bold", box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
         last = len(table.columns) - 1
         for place, name in enumerate(table.columns):
             side: Literal["left", "right"] = "right" if table.numeric(place) else "left"
@@ -96,6 +112,12 @@ class Output:
         for row in table.rows:
             drawn.add_row(*(Text(self.redactor.text(cell)) for cell in row))
         return drawn
+
+    def _print(self, stream: TextIO, text: str, *, verbatim: bool = False) -> None:
+        shown = safe_block(self.redactor.text(text))
+        if stream.isatty() and not verbatim:
+            shown = wrapped(shown, Console(file=stream).width)
+        self._write(stream, f"{shown}\n")
 
     def _write(self, stream: TextIO, text: str) -> None:
         try:
@@ -109,6 +131,15 @@ def _fits(table: Table, width: int) -> bool:
     """Whether all columns but the last stand unbroken beside a readable last one: ids are there to be copied."""
     *fixed, last = _widths(table)
     return sum(fixed) + 2 * len(fixed) + min(last, READABLE) <= width
+
+
+def paragraphs(table: Table) -> list[str]:
+    """Two lines a row: its first cell, and the others under their names."""
+    return [line for row in table.rows for line in (row[0], f"  {_named(table.columns[1:], row[1:])}")]
+
+
+def _named(names: Sequence[str], cells: Sequence[str]) -> str:
+    return "; ".join(f"{name}{TOGETHER}{cell}".strip() for name, cell in zip(names, cells, strict=True))
 
 
 def _widths(table: Table) -> list[int]:

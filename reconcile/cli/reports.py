@@ -24,6 +24,10 @@ MEANING = {
     130: "interrupted; run again to go on",
     143: "interrupted; run again to go on",
 }
+#: The exit code of a run that left something to do.
+_LEFT = 3
+_DRY_NOTHING = "nothing is missing, nothing is unresolved"
+_DRY_SOMETHING = "run the same without --dry-run to do it"
 _COUNTS = ("listed", "gap", "backfilled", "pending", "superseded", "handled", "filtered")
 
 
@@ -96,5 +100,16 @@ def _said(report: RunReport) -> Iterator[str]:
         yield "transactions: " + ", ".join(f"{number} {name}" for name, number in report.transactions.items())
     if any(report.alerts.values()):
         yield "alerts: " + ", ".join(f"{number} {name}" for name, number in report.alerts.items())
-    dry = "dry run, nothing was changed: " if report.dry_run else ""
-    yield f"{dry}{MEANING.get(report.exit_code, '')} (exit {report.exit_code})"
+    yield f"{_meaning(report)} (exit {report.exit_code})"
+
+
+def _meaning(report: RunReport) -> str:
+    meaning = MEANING.get(report.exit_code, "")
+    if not report.dry_run:
+        return meaning
+    if report.exit_code == 0:
+        meaning = _DRY_NOTHING
+    elif report.exit_code == _LEFT and any(one.events or one.gap or one.unlisted_gaps for one in report.streams):
+        # What it found is written nowhere: `status` has nothing to show of it.
+        meaning = _DRY_SOMETHING
+    return f"dry run, nothing was changed: {meaning}"

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import Annotated
 
 import typer
 
-from reconcile import runner, when
+from reconcile import logs, runner, when
+from reconcile.check import handlers
 from reconcile.cli import reports, wiring
 from reconcile.cli.options import WHEN, AsJson, Sources, instant, known_sources, listed
 from reconcile.cli.state import State
-from reconcile.config import Config
+from reconcile.cli.tallies import MISSING, RECORDED
+from reconcile.config import Config, SourceConfig
 from reconcile.connector import connector_class
 from reconcile.context import Options
 from reconcile.errors import ConfigError
+from reconcile.reading.plan import wanted_streams
+from reconcile.topics import Topics
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +53,9 @@ def run(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Release what a closed valve holds.")] = False,
     recheck: Annotated[bool, typer.Option("--recheck", help="Read again what is already proven.")] = False,
+    allow_reprocess: Annotated[
+        bool, typer.Option("--allow-reprocess", help="Let --since reach back to where the record was purged.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find what was missed, deliver it, and report.
@@ -65,6 +73,7 @@ def run(
         dry_run=dry_run,
         force=force,
         recheck=recheck,
+        allow_reprocess=allow_reprocess,
     )
     _execute(state, config, _known_jobs(jobs or ()), options, "run", as_json=as_json)
 
@@ -93,7 +102,9 @@ def _execute(
     state: State, config: Config, jobs: Sequence[str], options: Options, command: str, *, as_json: bool
 ) -> None:
     _check_window(state, options)
-    with wiring.working(state, config) as work:
+    if not jobs or "dispatch" in jobs:
+        _check_handlers(state, config, options)
+    with wiring.working(state, config, RECORDED if options.baseline else MISSING) as work:
         state.output.say(_window(options))
         report = runner.run(work, jobs, options, command)
     _log.info("run.finished", extra=report.as_json())
@@ -107,6 +118,16 @@ def _check_window(state: State, options: Options) -> None:
     if options.since and options.until and options.since >= options.until:
         window = f"{when.stamp(options.until)} is not after --since {when.stamp(options.since)}"
         raise typer.BadParameter(window, param_hint="--until")
+
+
+def _check_handlers(state: State, config: Config, options: Options) -> None:
+    """Before any request: a handler that cannot be called is a fault of the configuration, and nothing was started."""
+    chosen = [one for name, one in config.sources.items() if not options.sources or name in options.sources]
+    # Importing a handler may print; stdout is for our result.
+    with redirect_stdout(state.output.err):
+        handlers.require(chosen, config.path.parent)
+    # ... and it may set up logging for itself.
+    logs.setup(state.log_format, state.output.redactor, state.output.err)
 
 
 def _window(options: Options) -> str:
@@ -124,9 +145,17 @@ def _known_jobs(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _known_streams(config: Config, sources: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """`names`, all of them read by one of the sources that are asked for; else `ConfigError` naming those there are."""
     chosen = [source for name, source in config.sources.items() if not sources or name in sources]
-    known = {stream.name for source in chosen for stream in connector_class(source.connector).facts.streams}
+    known = {name for source in chosen for name in _streams_of(source)}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise ConfigError(f"no stream is called {listed(unknown)}; there are: {listed(sorted(known))}")
+        of = listed(source.name for source in chosen)
+        raise ConfigError(f"no stream of {of} is called {listed(unknown)}; there are: {listed(sorted(known))}")
     return tuple(dict.fromkeys(names))
+
+
+def _streams_of(source: SourceConfig) -> list[str]:
+    topics = Topics(source.webhook.topics if source.webhook else ())
+    facts = connector_class(source.connector)(source.settings).facts
+    return [stream.name for stream in wanted_streams(facts, topics, source.streams)]

@@ -13,7 +13,11 @@ from reconcile.cli.options import AsJson
 from reconcile.cli.output import Table
 from reconcile.cli.state import State
 from reconcile.operator import status as statusboard
-from reconcile.operator.status import CELLS, FINAL, HOLE, PROVISIONAL, Board, RunStatus, SourceStatus, StreamStatus
+from reconcile.operator.status import FINAL, HOLE, PROVISIONAL, Board, RunStatus, SourceStatus, StreamStatus
+
+_INDENT = "  "
+#: Room for a stream's name, in front of its bar.
+_NAME = 24
 
 
 def register(app: typer.Typer) -> None:
@@ -46,8 +50,7 @@ def _source(source: SourceStatus, board: Board) -> Iterator[str]:
     if not source.streams:
         yield "  nothing read yet; `reconcile run` begins"
     for stream in source.streams:
-        yield f"  {stream.stream:<24} {stream.bar:{CELLS}}"
-        yield f"  {'':<24} {'; '.join(_stream(stream))}"
+        yield from _stream(stream)
     yield f"  events: {source.waiting} waiting, {source.held} held, {source.dead} dead"
     yield "  gaps: " + (", ".join(f"{number} {kind}" for kind, number in sorted(source.gaps.items())) or "none")
     if source.paused:
@@ -57,20 +60,34 @@ def _source(source: SourceStatus, board: Board) -> Iterator[str]:
 
 
 def _stream(stream: StreamStatus) -> Iterator[str]:
+    beside = " " * (len(_INDENT) + max(_NAME, len(stream.stream)) + 1)
+    yield f"{_INDENT}{stream.stream:<{_NAME}} {stream.bar}".rstrip()
     if stream.horizon is None:
-        yield "never read; the first `reconcile run` sets its horizon"
+        yield f"{beside}never read; the first `reconcile run` sets its horizon"
     else:
-        yield f"from {when.stamp(stream.horizon)}"
+        yield f"{beside}from {when.stamp(stream.horizon)}"
     if (behind := statusboard.lag(stream)) is not None:
-        yield f"frontier {when.stamp(stream.frontier)}" + (
-            f", {when.span(behind)} behind" if behind else ", up to date"
-        )
-    if stream.holes:
-        yield f"{len(stream.holes)} stretch{'es' if len(stream.holes) > 1 else ''} to read"
-    if stream.valve_closed:
-        yield f"VALVE CLOSED: `reconcile baseline` or `reconcile run --force --source {stream.source}`"
+        late = f"{when.span(behind)} behind" if behind else "up to date"
+        yield f"{beside}to   {when.stamp(stream.frontier)}, {late}{_holes(stream)}"
     if stream.error:
-        yield f"last error: {stream.error}"
+        yield f"{_INDENT}  last error: {stream.error}"
+    if stream.valve_closed:
+        yield from _valve(stream)
+
+
+def _holes(stream: StreamStatus) -> str:
+    number = len(stream.holes)
+    return f"; {number} stretch{'es' if number > 1 else ''} to read" if number else ""
+
+
+def _valve(stream: StreamStatus) -> Iterator[str]:
+    """The two ways on, each command in a line of its own: it is there to be copied."""
+    since = when.stamp(stream.horizon) if stream.horizon else "…"
+    yield f"{_INDENT}VALVE CLOSED: what {stream.stream} found is held, because it looks like too much"
+    yield f"{_INDENT}  handled by your service already:"
+    yield f"{_INDENT}    reconcile baseline --since {since} --source {stream.source}"
+    yield f"{_INDENT}  really missed:"
+    yield f"{_INDENT}    reconcile run --force --source {stream.source}"
 
 
 def _runs(board: Board) -> Table:

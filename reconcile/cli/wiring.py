@@ -10,6 +10,7 @@ from reconcile import config as configuration
 from reconcile.cli.progress import watching
 from reconcile.cli.signals import stopping
 from reconcile.cli.state import State
+from reconcile.cli.tallies import MISSING
 from reconcile.config import Config
 from reconcile.context import Context
 from reconcile.ledger import Ledger
@@ -42,11 +43,11 @@ def open_ledger(state: State, config: Config) -> Iterator[Ledger]:
 
 
 @contextmanager
-def working(state: State, config: Config) -> Iterator[Context]:
-    """A context to run jobs with: signals stop it, its progress is shown."""
+def working(state: State, config: Config, found: str = MISSING) -> Iterator[Context]:
+    """A context to run jobs with: signals stop it, its progress is shown; `found` as `watching` takes it."""
     with (
         open_ledger(state, config) as ledger,
         stopping(state.stop),
-        watching(state.output, state.clock, state.log_format) as progress,
+        watching(state.output, state.clock, state.log_format, found) as progress,
     ):
         yield Context(config, ledger, state.clock, state.stop, lambda _source: None, factory.make, progress)

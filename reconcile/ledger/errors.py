@@ -23,7 +23,7 @@ _SQLITE = {
     11: "the file is damaged; restore it from a backup, then run again",
     13: "no space",
     14: "the file cannot be opened; check that its directory exists and may be written",
-    26: "the file is not a SQLite database",
+    26: "the file is not a SQLite database; move it away, or name another file in `ledger`",
 }
 
 #: PostgreSQL's SQLSTATEs, whole or by class (https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -47,34 +47,39 @@ class OutcomeUnknown(LedgerError):
     """The connection broke while a commit was answered: it holds entirely or not at all, and we cannot say which."""
 
 
-def explain(error: BaseException) -> LedgerError:
-    """The `LedgerError` for an error of the database, its driver or the pool; never shows a bound value."""
+def explain(error: BaseException, where: str = "") -> LedgerError:
+    """The `LedgerError` for an error of the database, its driver or the pool; never shows a bound value.
+
+    `where` is the ledger's URL without its password.
+    """
     if isinstance(error, PoolTimeout):
-        return LedgerError(f"ledger: every connection is in use; {_SAFE}")
+        return LedgerError(f"ledger: every connection is in use; {_SAFE}{_detail('', where)}")
     cause = (error.orig if isinstance(error, DBAPIError) else None) or error
     reason = _reason(cause)
     if not reason:
         reason = _of_connection(error)
-    return LedgerError("ledger: " + ", ".join(filter(None, [reason or "the database refused", _SAFE])) + _detail(cause))
+    return LedgerError(
+        "ledger: " + ", ".join(filter(None, [reason or "the database refused", _SAFE])) + _detail(_line(cause), where)
+    )
 
 
-def of_commit(error: DBAPIError) -> LedgerError:
+def of_commit(error: DBAPIError, where: str = "") -> LedgerError:
     """The same for an error of COMMIT itself, whose outcome is unknown once the connection is gone."""
     if not error.connection_invalidated:
-        return explain(error)
+        return explain(error, where)
     return OutcomeUnknown(
         "ledger: unknown outcome: the connection was lost while committing, so the last page is stored whole or not"
-        " at all; safe to re-run" + _detail(error.orig or error)
+        " at all; safe to re-run" + _detail(_line(error.orig or error), where)
     )
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(where: str = "") -> Iterator[None]:
     """Let database errors of the body leave as `LedgerError`; everything else, a bug of ours included, passes."""
     try:
         yield
     except (DBAPIError, PendingRollbackError, PoolTimeout, sqlite3.Error) as error:
-        raise explain(error) from error
+        raise explain(error, where) from error
 
 
 def is_locked(error: BaseException) -> bool:
@@ -88,7 +93,9 @@ def _of_connection(error: BaseException) -> str:
     if isinstance(error, PendingRollbackError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return _POSTGRESQL["08"]
     if isinstance(error, OperationalError) and error.statement is None:
-        return "no connection to the server"
+        return (
+            "no connection to the server; see that it runs, and that `ledger` names its host, port, user and database"
+        )
     return ""
 
 
@@ -103,7 +110,11 @@ def _sqlite_code(cause: BaseException) -> int:
     return int(getattr(cause, "sqlite_errorcode", None) or 0) & 0xFF
 
 
-def _detail(cause: BaseException) -> str:
+def _line(cause: BaseException) -> str:
     """The driver's first line: later ones (PostgreSQL's DETAIL) may quote values."""
-    line = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
-    return f" ({line[:_LIMIT]})"
+    return (str(cause).strip().splitlines() or [type(cause).__name__])[0][:_LIMIT]
+
+
+def _detail(line: str, where: str) -> str:
+    said = "; ".join(filter(None, (line, where)))
+    return f" ({said})" if said else ""

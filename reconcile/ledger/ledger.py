@@ -38,6 +38,8 @@ class Ledger:
         self.dialect = engines.dialect
         self.clock = clock
         self._engines = engines
+        # Neither the password nor the parameters, which may hold another.
+        self._shown = parse(url).set(query={}).render_as_string(hide_password=True)
         self._turn = Turns().take if engines.dialect == "sqlite" else nullcontext
 
     @classmethod
@@ -65,7 +67,7 @@ class Ledger:
             ledger.close()
 
     def __repr__(self) -> str:
-        return f"Ledger({parse(self.url).render_as_string(hide_password=True)!r})"
+        return f"Ledger({self._shown!r})"
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
@@ -73,18 +75,18 @@ class Ledger:
 
         SQLite takes its write lock at once, so never hold one over a network call.
         """
-        with errors.translated(), self._turn(), self._engines.writer.connect() as connection:
+        with errors.translated(self._shown), self._turn(), self._engines.writer.connect() as connection:
             connection.begin()
             yield self._tx(connection)
             try:
                 connection.commit()
             except DBAPIError as error:
-                raise errors.of_commit(error) from error
+                raise errors.of_commit(error, self._shown) from error
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """One snapshot for every statement of the block; writing in it is refused."""
-        with errors.translated(), self._engines.reader.connect() as connection:
+        with errors.translated(self._shown), self._engines.reader.connect() as connection:
             connection.begin()
             yield self._tx(connection)
 
@@ -111,7 +113,7 @@ class Ledger:
                 upgrades.upgrade(tx.connection)
         else:
             upgrades.check(found)
-        with errors.translated():
+        with errors.translated(self._shown):
             self._engines.probe(upgrades.VERSION_TABLE)
 
     def _tx(self, connection: Connection) -> Tx:

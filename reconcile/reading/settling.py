@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+from reconcile import when
 from reconcile.errors import ProviderError
 from reconcile.ledger import closing, coverage, events, leases, streams
 from reconcile.ledger.coverage import Covered
-from reconcile.model import EventState, iso
+from reconcile.model import EventState
 from reconcile.reading import valve
 from reconcile.reading.plan import StreamPlan, satisfies
 from reconcile.reading.record import DryRecorder, Recorder
@@ -83,10 +84,16 @@ def _let_go(shared: Streaming, name: str, outcome: Outcome, *, is_log: bool, sin
     if verdict.reason:
         outcome.codes.append(3)
         outcome.notes.append(
-            f"{source.name} {name}: the valve is closed: {verdict.reason}. Nothing of it was handled. If your "
-            f"service has handled these already: `reconcile baseline --since {iso(since)} --source {source.name}`. "
+            f"{source.name} {name}: the valve is closed: {verdict.reason}. Nothing of it was handled. "
+            f"{_if_handled(source.name, since)} "
             f"If they were really missed: `reconcile run --force --source {source.name}`."
         )
+
+
+def _if_handled(source: str, since: datetime) -> str:
+    """The way on from a closed valve for who knows better. It begins at the whole second: nothing is left out."""
+    begin = f"reconcile baseline --since {when.stamp(since)} --source {source}"
+    return f"If your service has handled these already: `{begin}`."
 
 
 def _pass_held(shared: Streaming, name: str) -> None:
@@ -107,7 +114,10 @@ def _foretell(shared: Streaming, outcome: Outcome) -> None:
     ledger, source = shared.context.ledger, shared.source
     reason = valve.foretell(ledger, source.name, report.stream, found, limit=source.valve)
     if reason:
-        outcome.notes.append(f"{source.name} {report.stream}: the valve would close: {reason}")
+        outcome.notes.append(
+            f"{source.name} {report.stream}: the valve would close: {reason}. Nothing of it would be handled. "
+            f"{_if_handled(source.name, report.start)} If they were really missed, add --force to the run."
+        )
 
 
 def _count_dry(report: StreamReport, recorder: DryRecorder) -> None:

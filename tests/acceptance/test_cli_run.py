@@ -52,6 +52,9 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(project):
         would = project.json("run", "--since", "1d", "--dry-run")
         assert would["dry_run"]
         assert would["streams"][0]["backfilled"] == 3
+        plain = project.run("run", "--since", "1d", "--dry-run")
+        last = "dry run, nothing was changed: run the same without --dry-run to do it (exit 3)"
+        assert plain.stdout.splitlines()[-1] == last
         assert project.effects() == []
         assert {seen.method for seen in fake.requests} == {"GET"}
         assert project.json("run", "--since", "1d")["streams"][0]["backfilled"] == 3
@@ -61,11 +64,33 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(project):
 def test_a_baseline_calls_no_handler(project):
     """What existed before is recorded as handled; only what comes later is missed."""
     with shop(project, orders=3) as fake:
-        assert project.json("baseline", "--since", "1d")["returned"] == 0
+        done = project.run("baseline", "--since", "1d")
+        assert done.returncode == 0
+        assert "acme-shop orders: 3 listed, 3 recorded" in done.stderr
         assert project.effects() == []
         fake.create_order()
         assert project.run("run", "--since", "1d").returncode == 0
     assert project.effects() == []  # it was created within `settle`: the next run's
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("import nowhere", "acme-shop: handler acme:handlers: importing acme failed: ModuleNotFoundError"),
+        ("from reconcile import Handlers\nhandlers = Handlers()\nhandlers.on('orders/create')(print)",
+         "acme-shop: handler acme:handlers takes none of: orders/updated; register a function for it"),
+    ],
+)  # fmt: skip
+def test_a_handler_that_cannot_be_called_is_found_before_any_request(project, module, said):
+    """A fault of the configuration is said with its source, exits 2, and nothing was asked or written."""
+    with shop(project) as fake:
+        (project.folder / "acme.py").write_text(module)
+        done = project.run("run", "--since", "1d", "--json")
+        assert (done.returncode, json.loads(done.stdout)["exit_code"]) == (2, 2)
+        assert said in done.stderr
+        assert fake.requests == []
+        assert not (project.folder / "reconcile.db").exists()
+        assert project.run("run", "backfill", "--since", "1d").returncode == 3  # which needs no handler
 
 
 def test_a_refused_token_exits_4_with_a_remedy(project):

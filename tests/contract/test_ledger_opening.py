@@ -22,7 +22,10 @@ BAD = {
     "sqlite://": r"in-memory database would forget everything; name a file",
     "sqlite:///:memory:": r"in-memory database would forget everything",
     "sqlite:////nowhere/at/all/ledger.db": r"the directory /nowhere/at/all does not exist; create it",
-    "postgresql://user:hunter2@127.0.0.1:1/db": r"no connection to the server, nothing lost, safe to re-run \(",
+    "postgresql://user:hunter2@127.0.0.1:1/db": (
+        r"no connection to the server; see that it runs, and that `ledger` names its host, port, user and database, "
+        r"nothing lost, safe to re-run \(.*Connection refused.*; postgresql://user:\*\*\*@127\.0\.0\.1:1/db\)"
+    ),
 }
 
 
@@ -41,6 +44,16 @@ def test_bad_url_is_refused_without_its_password(url):
         opened(url)
     assert "hunter2" not in str(caught.value)
     assert caught.value.exit_code == 5
+
+
+def test_a_directory_and_a_file_of_another_kind_are_refused(tmp_path):
+    """L6: the message names what was found, where, and what to do."""
+    with pytest.raises(LedgerError, match=rf"{tmp_path} is a directory; name a file in it, such as {tmp_path}/rec"):
+        opened(f"sqlite:///{tmp_path}")
+    (tmp_path / "notes.txt").write_text("not a database, but long enough to be looked at as one " * 20)
+    says = rf"not a SQLite database; move it away, or name another file.*; sqlite:///{tmp_path}/notes.txt\)"
+    with pytest.raises(LedgerError, match=says):
+        opened(f"sqlite:///{tmp_path / 'notes.txt'}")
 
 
 def test_password_is_masked_in_repr():

@@ -5,10 +5,15 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from reconcile.cli.output import Output, Table, aligned
+from reconcile.cli.wrapping import wrapped
 from reconcile.logs import HIDDEN, Redactor
 
 
@@ -65,15 +70,61 @@ def test_columns_stand_under_their_names_and_numbers_to_the_right():
     ]
 
 
-def test_a_terminal_too_narrow_for_a_table_gets_plain_lines(monkeypatch):
-    """An id is never cut or folded: it is there to be copied."""
-    wide, narrow = Output(Terminal(), io.StringIO(), Redactor()), Output(Terminal(), io.StringIO(), Redactor())
-    monkeypatch.setenv("COLUMNS", "100")
-    wide.table(table())
-    monkeypatch.setenv("COLUMNS", "20")
-    narrow.table(table())
-    assert "─" in wide.out.getvalue()
-    assert narrow.out.getvalue().splitlines() == aligned(table())
+def on_a_terminal(monkeypatch, columns, made):
+    """A table as a terminal of so many columns gets it."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    output = Output(Terminal(), io.StringIO(), Redactor())
+    output.table(made)
+    return re.sub("\x1b\\[[0-9;]*m", "", output.out.getvalue()).splitlines()
+
+
+def test_a_terminal_too_narrow_for_a_table_gets_paragraphs(monkeypatch):
+    """An id is never cut or folded: it is there to be copied; and no line is wider than the terminal."""
+    assert "─" in "".join(on_a_terminal(monkeypatch, 100, table()))
+    assert on_a_terminal(monkeypatch, 24, table()) == [
+        "acme",
+        "  listed 7; what a name",
+        "    \\x1b[2J",
+        "    with\\x0alines",
+        "payments-eu",
+        "  listed 1234; what -",
+    ]
+
+
+def test_a_terminal_a_little_too_narrow_gets_no_columns_of_zeros(monkeypatch):
+    """What is nowhere is left out before the table is given up."""
+    made = Table(("stream", "listed", "gap", "backfilled", "filtered"))
+    made.add("acme-shop orders", 0, 0, 3, 0)
+    assert "filtered" in on_a_terminal(monkeypatch, 60, made)[0]
+    assert on_a_terminal(monkeypatch, 40, made)[0].split() == ["stream", "listed", "backfilled"]
+
+
+def test_a_terminal_gets_sentences_in_its_width(monkeypatch):
+    """They break between words, never within a command, and go on below the text they began with."""
+    monkeypatch.setenv("COLUMNS", "40")
+    output = Output(Terminal(), Terminal(), Redactor())
+    output.line("ok    acme-shop: all of its topics are subscribed to")
+    output.say("acme-shop: the valve is closed; `reconcile run --force` opens it, once and for this run")
+    output.line("x" * 50 + "  as  it  is", verbatim=True)
+    assert output.out.getvalue().splitlines() == [
+        "ok    acme-shop: all of its topics are",
+        "      subscribed to",
+        "x" * 50 + "  as  it  is",
+    ]
+    assert output.err.getvalue().splitlines() == [
+        "acme-shop: the valve is closed;",
+        "  `reconcile run --force` opens it, once",
+        "  and for this run",
+    ]
+
+
+@given(st.text("ab `é漢", max_size=60), st.integers(8, 30))
+def test_breaking_lines_loses_nothing(text, width):
+    """Whatever is broken has the same words, and no line is too wide that could have been broken before."""
+    lines = wrapped(text, width).split("\n")
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    for line in lines[1:]:
+        assert cell_len(line) <= width or "`" in line or len(line.split()) == 1
 
 
 def test_an_empty_table_prints_nothing(output):

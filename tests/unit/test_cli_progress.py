@@ -12,7 +12,9 @@ from support.clock import ManualClock
 
 from reconcile import logs
 from reconcile.cli.output import Output
-from reconcile.cli.progress import EVERY, Bars, Lines, Records, watching
+from reconcile.cli.bars import Bars
+from reconcile.cli.progress import EVERY, Lines, Records, watching
+from reconcile.cli.tallies import RECORDED
 from reconcile.logs import Redactor
 
 KEY = ("acme-shop", "orders")
@@ -53,40 +55,63 @@ def test_a_pipe_is_told_why_a_stream_stopped():
     assert err.getvalue().splitlines()[-1] == "acme-shop orders: 0 listed, 0 missing; stopped: refused \\x1b[2J ***"
 
 
-def test_handlers_and_sentences_are_told_too():
-    """A verdict is counted, a sentence is said at once."""
+def test_a_pipe_is_told_how_far_a_handler_is():
+    """Of how many events, how each attempt went, and how fast it goes."""
     clock, err = ManualClock(), io.StringIO()
     lines = Lines(output(err), clock)
-    lines.handled("acme-shop", "handled")
-    lines.say("acme-shop", "the clock is off")
-    lines.say("", "all is well")
-    clock.wait(EVERY)
+    lines.deliver("acme-shop", 8)
+    lines.deliver("payments", 0)
+    for _ in range(5):
+        lines.handled("acme-shop", "handled")
+    clock.wait(2 * EVERY)
     lines.handled("acme-shop", "failed")
     assert err.getvalue().splitlines() == [
-        "acme-shop: the clock is off",
-        "all is well",
-        "acme-shop: handler: 1 failed, 1 handled",
+        "acme-shop handler: 8 to deliver",
+        "acme-shop handler: 5/8 handled, 1 failed, 1/s",
     ]
 
 
+def test_a_baseline_calls_nothing_missed():
+    """What it counts beside the listed items is what it recorded."""
+    err = io.StringIO()
+    with watching(output(err), ManualClock(), "plain", RECORDED) as lines:
+        lines.begin(KEY, 10)
+        lines.page(KEY, 3, 4)
+        lines.end(KEY, None)
+    assert err.getvalue().splitlines()[-1] == "acme-shop orders: 3 listed, 4 recorded"
+
+
 def test_a_terminal_gets_bars(monkeypatch):
-    """Each stream has its bar with counts; sentences and errors stand above them."""
+    """Each stream has its bar with counts, each handler with events one of its own; errors stand above them."""
     monkeypatch.setenv("COLUMNS", "120")
-    err = Terminal()
-    with watching(output(err), ManualClock(), "plain") as bars:
+    err, clock = Terminal(), ManualClock()
+    with watching(output(err), clock, "plain") as bars:
         assert isinstance(bars, Bars)
         bars.begin(KEY, 100)
         bars.page(KEY, 30, 2)
         bars.window(KEY, 100)
+        bars.deliver("acme-shop", 2)
+        bars.deliver("payments", 0)
+        clock.wait(1.0)
         bars.handled("acme-shop", "handled")
-        bars.say("acme-shop", "a [bold]customer[/bold] \x1b[2J hush-hush")
-        bars.end(KEY, "it broke")
+        bars.end(KEY, "it broke: a [bold]customer[/bold] \x1b[2J hush-hush")
         bars.page(("gone", "gone"), 1, 1)
     shown = err.getvalue()
-    assert "30 listed  2 missing" in shown
-    assert "acme-shop handler: 1 handled" in shown
-    assert "acme-shop: a [bold]customer[/bold] \\x1b[2J ***" in shown
-    assert "acme-shop orders: it broke" in shown
+    assert "30 listed, 2 missing" in shown
+    assert "acme-shop handler" in shown
+    assert "1/2 handled, 1/s" in shown
+    assert "payments handler" not in shown
+    assert "acme-shop orders: it broke: a [bold]customer[/bold] \\x1b[2J ***" in shown
+
+
+def test_a_handler_without_an_end_has_no_rate(monkeypatch):
+    """Where deliveries come as they come, nobody knows of how many."""
+    monkeypatch.setenv("COLUMNS", "120")
+    err = Terminal()
+    with watching(output(err), ManualClock(), "plain") as bars:
+        bars.handled("acme-shop", "handled")
+    assert "1 handled" in err.getvalue()
+    assert "/s" not in err.getvalue()
 
 
 def test_bars_may_be_moved_from_many_threads(monkeypatch):
@@ -124,11 +149,11 @@ def test_json_logs_get_records(root_logger):
         records.begin(KEY, 5)
         records.page(KEY, 3, 1)
         records.window(KEY, 5)
+        records.deliver("acme-shop", 1)
         records.handled("acme-shop", "handled")
-        records.say("", "note")
         records.end(KEY, "it broke")
     found = [json.loads(line) for line in err.getvalue().splitlines()]
     assert [one["event"] for one in found] == [
-        "stream.begin", "stream.page", "stream.window", "event.handled", "note", "stream.end",
+        "stream.begin", "stream.page", "stream.window", "source.deliver", "event.handled", "stream.end",
     ]  # fmt: skip
     assert (found[1]["listed"], found[-1]["error"], found[-1]["level"]) == (3, "it broke", "error")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
-from reconcile.cli.app import app
+from reconcile.cli.app import COMMANDS as LISTED
+from reconcile.cli.app import application
 from reconcile.cli.reports import MEANING
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/commands.md").read_text()
@@ -26,7 +29,8 @@ def leaves(command, name=""):
     }
 
 
-COMMANDS = leaves(get_command(app))
+TREE = get_command(application(LISTED))
+COMMANDS = leaves(TREE)
 
 
 def spelled(parameter):
@@ -37,6 +41,30 @@ def spelled(parameter):
 
 def parameters(command):
     return [parameter for parameter in command.params if parameter.name != "help"]
+
+
+def test_the_list_of_commands_says_what_each_says_of_itself():
+    """Help is the same whether a command's module is loaded or not, and no module has a command it does not list."""
+    unloaded = get_command(application([]))
+    assert {name: one.get_short_help_str(100) for name, one in unloaded.commands.items()} == {
+        name: one.get_short_help_str(100) for name, one in TREE.commands.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "unwanted"),
+    [
+        (["--help"], {"sqlalchemy", "httpx", "alembic", "uvicorn", "rich.progress"}),
+        (["status", "--help"], {"alembic", "uvicorn", "rich.progress", "reconcile.sandbox", "jobs", "stripe"}),
+        (["run", "--help"], {"alembic", "uvicorn", "rich.progress", "reconcile.sandbox"}),
+    ],
+)
+def test_a_command_loads_only_what_it_needs(words, unwanted):
+    """Whoever only looks does not wait for what only others need."""
+    code = f"import sys; from reconcile.cli import main; main({words}); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: reconcile")
+    assert not unwanted & set(done.stderr.split())
 
 
 def test_every_command_is_documented():

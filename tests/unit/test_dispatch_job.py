@@ -28,6 +28,10 @@ class Told:
 
     def __init__(self):
         self.calls = []
+        self.waiting = {}
+
+    def deliver(self, source, waiting):
+        self.waiting = {**self.waiting, source: waiting}
 
     def handled(self, source, verdict):
         self.calls.append((source, verdict))
@@ -58,7 +62,7 @@ def setup(sqlite_databases, tmp_path):
             progress=Told(),
         )
         with ledger.write() as tx:
-            for name in ("shop", "payments", "watched"):
+            for name in ("broken", "shop", "payments", "watched"):
                 add_event(tx, source=name, subject_id=name)
         yield context, made
         ledger.close()
@@ -86,6 +90,16 @@ def test_broken_handler_stops_no_other(setup):
     code, report = job(context)
     assert (code, report.errors) == (2, ["broken: handler acme:handle cannot be loaded"])
     assert len(made["shop"].calls) == len(made["payments"].calls) == 1
+
+
+def test_nothing_to_deliver_starts_nothing(setup):
+    """A source with no event that comes due while it may wait gets no target: no process is started for it."""
+    context, made = setup
+    assert job(context, sources=("shop",))[0] == 0
+    made.clear()
+    code, report = job(context, sources=("broken", "shop"))
+    assert (code, list(made), report.errors) == (2, [], ["broken: handler acme:handle cannot be loaded"])
+    assert context.progress.waiting == {"broken": 1, "shop": 0}
 
 
 def test_dry_run_calls_nobody(setup):
