@@ -6,7 +6,7 @@ Mail that does not leave never fails anything else: it stays queued, the report 
 from __future__ import annotations
 
 from reconcile import failpoints
-from reconcile.alerts import delivery, outbox
+from reconcile.alerts import delivery, outbox, watch
 from reconcile.config import AlertsConfig
 from reconcile.context import Context, Options
 from reconcile.errors import Busy
@@ -33,11 +33,17 @@ def run(context: Context, options: Options, report: RunReport) -> int:
 
 
 def _tell(context: Context, options: Options, report: RunReport, lease: Lease) -> None:
-    alerts = context.config.alerts
+    ledger, alerts = context.ledger, context.config.alerts
     failpoints.reach("alerts.before_commit")
-    with context.ledger.write() as tx:
+    with ledger.read() as tx:
+        seen = watch.look(tx, context.config, context.sources(options), alerts)
+    watch.write(ledger, lease, seen)
+    failpoints.reach("alerts.seen")
+    with ledger.read() as tx:
+        post = outbox.prepare(tx, alerts)
+    with ledger.write() as tx:
         leases.check(tx, lease)
-        outbox.fill(tx, context.config, context.sources(options))
+        outbox.queue(tx, post)
         if alerts is not None:
             outbox.readdress(tx, alerts)
     failpoints.reach("alerts.committed")

@@ -44,6 +44,7 @@ NAMES: tuple[str, ...] = (
     "subscription.recorded",
     "subscription.changed",
     "alerts.before_commit",
+    "alerts.seen",
     "alerts.committed",
     "mail.before_send",
     "mail.sent",

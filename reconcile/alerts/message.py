@@ -18,7 +18,7 @@ from reconcile.model import iso
 def message_id(audience: Audience, news: News, sender: str) -> str:
     """The Message-ID of what one audience is told: of what is told alone, so that a second copy has the same."""
     lines = sorted(
-        f"{one.source}\n{one.kind}\n{one.key}\n{iso(one.opened_at)}\n{notice.state}\n{notice.step}"
+        f"{one.id}\n{one.source}\n{one.kind}\n{one.key}\n{iso(one.opened_at)}\n{notice.state}\n{notice.step}"
         for one, notice in news
     )
     return _id("\n".join((audience.name, audience.source, str(audience.step), *lines)), sender)

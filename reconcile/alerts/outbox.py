@@ -1,40 +1,44 @@
-"""From what is to be told to mails in the outbox, in one commit; and who a mail is for, by the configuration of now."""
+"""From what is to be told to mails in the outbox; and who a mail is for, by the configuration of now."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from reconcile.alerts import due, message, render, watch
+from reconcile.alerts import due, message, render
 from reconcile.alerts.digest import News
 from reconcile.alerts.due import ESCALATION, OPERATORS, THIRD_PARTY, Audience, Policy
-from reconcile.config import AlertsConfig, Config, SourceConfig
+from reconcile.config import AlertsConfig
 from reconcile.ledger import Tx, incidents, mails
-from reconcile.ledger.mails import Letter
+from reconcile.ledger.mails import Letter, Notice
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a commit put into the outbox: mails, with so many pieces of news in them."""
+class Post:
+    """Mails to be queued, each with whom it is for and the notices it carries, and incidents that are done with."""
 
-    mails: int = 0
-    news: int = 0
+    mails: list[tuple[Letter, tuple[str, ...], list[Notice]]] = field(default_factory=list)
+    settled: list[int] = field(default_factory=list)
 
 
-def fill(tx: Tx, config: Config, sources: Sequence[SourceConfig]) -> Told:
-    """Look, and queue a mail for each audience that has something new to hear. All of it stands or falls together."""
-    watch.look(tx, config, sources, config.alerts)
+def prepare(tx: Tx, alerts: AlertsConfig | None) -> Post:
+    """Write a mail to each audience that has something new to hear. Reads only."""
     waiting = incidents.unsettled(tx)
-    if config.alerts is None:
+    if alerts is None:
         # What only happened is of no use to anyone whom a later configuration will name.
-        incidents.settle(tx, [one.id for one in waiting if one.happened])
-        return Told()
-    plan = due.plan(waiting, mails.told(tx, [one.id for one in waiting]), policy(config.alerts), tx.now)
-    for audience, news in sorted(plan.mails.items()):
-        letter = write(config.alerts, audience, news)
-        mails.queue(tx, letter, addresses(config.alerts, audience), [notice for _, notice in news])
-    incidents.settle(tx, plan.settled)
-    return Told(len(plan.mails), sum(map(len, plan.mails.values())))
+        return Post(settled=[one.id for one in waiting if one.happened])
+    plan = due.plan(waiting, mails.told(tx), policy(alerts), tx.now)
+    written = [
+        (write(alerts, audience, news), addresses(alerts, audience), [notice for _, notice in news])
+        for audience, news in sorted(plan.mails.items())
+    ]
+    return Post(written, plan.settled)
+
+
+def queue(tx: Tx, post: Post) -> None:
+    """Put it into the outbox: mails and notices in one commit, so that each is told, and told once (A1, A2)."""
+    for letter, to, notices in post.mails:
+        mails.queue(tx, letter, to, notices)
+    incidents.settle(tx, post.settled)
 
 
 def policy(alerts: AlertsConfig) -> Policy:

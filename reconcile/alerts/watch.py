@@ -7,15 +7,17 @@ shows (an unresolved transaction, a repaired subscription) are opened where they
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from reconcile import rhythm, when
 from reconcile.config import AlertsConfig, Config, ScheduleConfig, SourceConfig
 from reconcile.connector import connector_class
-from reconcile.ledger import Tx, incidents, watching
+from reconcile.ledger import Ledger, Tx, incidents, leases, watching
 from reconcile.ledger.incidents import Opening
+from reconcile.ledger.leases import Lease
 from reconcile.ledger.watching import OpenGap
 from reconcile.model import GapKind, IncidentKind
 from reconcile.operator import status
@@ -35,40 +37,46 @@ _PATIENCE = 5
 _KINDS = {GapKind.DEAD: IncidentKind.DEAD, GapKind.BEYOND_RETENTION: IncidentKind.RETENTION}
 
 
-def look(tx: Tx, config: Config, sources: Sequence[SourceConfig], limits: AlertsConfig | None) -> int:
-    """Open what is found, close what is found no more, for `sources`; how many were not open before."""
-    known = {(one.source, one.key): one.id for one in incidents.find(tx)}
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the state says: incidents to open or to refresh, and the numbers of those that are over, by their note."""
+
+    openings: list[Opening]
+    over: dict[str, list[int]]
+
+
+def look(tx: Tx, config: Config, sources: Sequence[SourceConfig], limits: AlertsConfig | None) -> Seen:
+    """What is the matter with `sources` now. Reads only: `write` puts it down, in as many commits as it likes."""
+    known = incidents.open_keys(tx)
     limits = limits or _DEFAULTS
     found: list[Opening] = []
+    gaps: dict[str, set[int]] = {}
     for source in sources:
-        found += _gaps(tx, source.name, known)
+        gaps[source.name] = watching.open_gap_ids(tx, source.name, _OTHERS)
+        found += _gaps(tx, source.name, gaps[source.name], known)
         found += _states(tx, config, source, limits)
     found += _runs(tx, config, limits)
-    incidents.open_all(tx, found)
-    _close(tx, config, sources, known, {(one.source, one.key) for one in found})
-    return sum((one.source, one.key) not in known for one in found)
+    keys = {(one.source, one.key) for one in found}
+    over = [id_ for (name, key), id_ in known.items() if name in {"", *gaps} and _is_over(name, key, keys, gaps)]
+    gone = [id_ for (name, _), id_ in known.items() if name and name not in config.sources]
+    return Seen(found, {"": over, "the source is not configured any more": gone})
+
+
+def write(ledger: Ledger, lease: Lease, seen: Seen) -> None:
+    """Open and close what was seen. A thousand at a time: on SQLite others wait for whoever writes."""
+    for start in range(0, len(seen.openings), _AT_ONCE):
+        with ledger.write() as tx:
+            leases.check(tx, lease)
+            incidents.open_all(tx, seen.openings[start : start + _AT_ONCE])
+    if any(seen.over.values()):
+        with ledger.write() as tx:
+            leases.check(tx, lease)
+            for note, ids in seen.over.items():
+                incidents.close_ids(tx, ids, note)
 
 
 _DEFAULTS = AlertsConfig.model_construct()
-
-
-def _close(
-    tx: Tx,
-    config: Config,
-    sources: Sequence[SourceConfig],
-    known: dict[tuple[str, str], int],
-    found: set[tuple[str, str]],
-) -> None:
-    looked_at = {source.name for source in sources} | {""}
-    over, gone = [], []
-    gaps = {source.name: watching.open_gap_ids(tx, source.name, _OTHERS) for source in sources}
-    for (source, key), id_ in known.items():
-        if source and source not in config.sources:
-            gone.append(id_)
-        elif source in looked_at and _is_over(source, key, found, gaps):
-            over.append(id_)
-    incidents.close_ids(tx, over, "")
-    incidents.close_ids(tx, gone, "the source is not configured any more")
+_AT_ONCE = 1000
 
 
 def _is_over(source: str, key: str, found: set[tuple[str, str]], gaps: dict[str, set[int]]) -> bool:
@@ -77,9 +85,9 @@ def _is_over(source: str, key: str, found: set[tuple[str, str]], gaps: dict[str,
     return key.startswith(_STATE) and (source, key) not in found
 
 
-def _gaps(tx: Tx, source: str, known: dict[tuple[str, str], int]) -> Iterator[Opening]:
+def _gaps(tx: Tx, source: str, ids: set[int], known: Container[tuple[str, str]]) -> Iterator[Opening]:
     """An incident for each open gap that has none yet."""
-    new = {id_ for id_ in watching.open_gap_ids(tx, source, _OTHERS) if (source, f"{_GAP}{id_}") not in known}
+    new = {id_ for id_ in ids if (source, f"{_GAP}{id_}") not in known}
     return (_of_gap(source, gap) for gap in watching.open_gaps(tx, new))
 
 

@@ -177,6 +177,12 @@ def unsettled(tx: Tx) -> list[Incident]:
     return [_incident(row) for row in tx.connection.execute(query)]
 
 
+def open_keys(tx: Tx) -> dict[tuple[str, str], int]:
+    """The number of each open incident by (source, key); who opens incidents gives them keys of their own."""
+    query = select(table.c.source, table.c.key, table.c.id).where(text(OPEN_INCIDENTS))
+    return {(source, key): id_ for source, key, id_ in tx.connection.execute(query)}
+
+
 def settle(tx: Tx, ids: Collection[int]) -> None:
     """Nothing about these closed ones is left to tell."""
     for some in _batches(ids):

@@ -77,11 +77,11 @@ class Unsent:
         return bool(self.queued or self.dead)
 
 
-def told(tx: Tx, incident_ids: Collection[int]) -> dict[int, dict[Notice, datetime]]:
-    """Everything that was put into mails about these incidents, and when."""
+def told(tx: Tx) -> dict[int, dict[Notice, datetime]]:
+    """Everything that was put into mails about incidents that are not settled, and when."""
     unsettled = select(incidents.c.id).where(incidents.c.settled == 0)
     query = select(notices).where(notices.c.incident_id.in_(unsettled))
-    found: dict[int, dict[Notice, datetime]] = {id_: {} for id_ in incident_ids}
+    found: dict[int, dict[Notice, datetime]] = {}
     for row in tx.connection.execute(query):
         notice = Notice(row.incident_id, row.state, row.audience, row.step)
         found.setdefault(row.incident_id, {})[notice] = row.at

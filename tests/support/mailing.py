@@ -17,9 +17,8 @@ from reconcile.report import RunReport
 from reconcile.sandbox import mail
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.mail import Post
-
-from .ledgers import NOON
-from .running import a_shop
+from support.ledgers import NOON
+from support.running import a_shop
 
 OPS, BOSS, PARTY = "ops@acme.example", "boss@acme.example", "support@gate.example"
 ALERTS = """\
@@ -104,10 +103,10 @@ def _no_target(*_: object) -> object:
 
 
 @contextmanager
-def an_office(folder: Path, post: Post | None = None, **more: object) -> Iterator[Office]:
-    """An office on a fresh SQLite ledger, with a mail server unless one is given."""
+def an_office(folder: Path, post: Post | None = None, url: str = "", **more: object) -> Iterator[Office]:
+    """An office on a fresh SQLite ledger, or the one at `url`, with a mail server unless one is given."""
     clock = SettableClock(NOON)
-    ledger = Ledger.open(f"sqlite:///{folder / 'ledger.db'}", clock)
+    ledger = Ledger.open(url or f"sqlite:///{folder / 'ledger.db'}", clock)
     try:
         if post is not None:
             yield Office(folder, ledger, clock, post, **more)
