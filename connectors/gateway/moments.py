@@ -1,0 +1,63 @@
+"""Times as providers write them, and time filters as they read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import Any
+
+from connectors.gateway.settings_list import ListSettings
+from reconcile.model import EPOCH, Window, micros
+
+_NUMBER = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,9})?")
+#: Larger numbers are milliseconds: as seconds they would lie beyond the year 5138.
+_MILLISECONDS = 10**11
+_SECOND = timedelta(seconds=1)
+_DAY = timedelta(days=1)
+
+
+def read(value: Any, zone: tzinfo) -> datetime:
+    """An instant, UTC, of ISO 8601 text or a unix time; text without an offset is in `zone`.
+
+    Raises `ValueError` if it is neither.
+    """
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        found = datetime.fromisoformat(value)
+        return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        raise ValueError("a time is text or a number")  # noqa: TRY004 - the caller knows ValueError as unreadable
+    number = Decimal(value)
+    scale = 1_000 if abs(number) >= _MILLISECONDS else 1_000_000
+    try:
+        return EPOCH + timedelta(microseconds=int(number * scale))
+    except OverflowError:
+        raise ValueError("a time beyond the year 9999") from None
+
+
+def resolution(listing: ListSettings) -> timedelta:
+    """The step of its time filter. What is finer than a second may be cut off at the provider's."""
+    return _DAY if listing.time == "date" else _SECOND
+
+
+def question(listing: ListSettings, window: Window, zone: tzinfo) -> Mapping[str, str]:
+    """The filter's parameters for at least `window`.
+
+    Nobody says whether a provider's bounds are inclusive, so one step more is asked for at both ends.
+    """
+    step = resolution(listing)
+    begin, end = listing.filters.names
+    asked = {begin: _write(listing, window.start - step, zone)}
+    if end is not None:
+        asked[end] = _write(listing, window.end + step, zone, up=True)
+    return asked
+
+
+def _write(listing: ListSettings, when: datetime, zone: tzinfo, *, up: bool = False) -> str:
+    if listing.time == "date":
+        return when.astimezone(zone).date().isoformat()
+    seconds = -(-micros(when) // 1_000_000) if up else micros(when) // 1_000_000
+    if listing.time == "iso8601":
+        return (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return str(seconds if listing.time == "epoch_s" else seconds * 1000)

@@ -1,0 +1,65 @@
+"""The gateway connector keeps the connector contract in every shape it can be configured for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from support import gateways
+from support.gateways import STANDARD_SECRET, worlds_of
+
+from reconcile.sandbox.clock import SettableClock
+from reconcile.sandbox.gateway import shapes
+from reconcile.testing import ConnectorContract, Vector, World
+
+
+class TestByPage(ConnectorContract):
+    """The example of the reference: pages by number, a digest in hex."""
+
+    name = "gateway"
+    settings: ClassVar = gateways.PLAIN
+
+    def worlds(self, clock: SettableClock) -> Iterator[World]:
+        return worlds_of(shapes.PLAIN, "payments", self.secret, clock)
+
+
+class TestByCursor(ConnectorContract):
+    """Lists by last change with a token, and Standard Webhooks."""
+
+    name = "gateway"
+    settings: ClassVar = gateways.BY_CURSOR
+    secret = STANDARD_SECRET
+    vector = Vector(
+        secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        headers={
+            "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            "webhook-timestamp": "1614265330",
+            "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+        },
+        body=b'{"test": 2432232314}',
+        received_at=datetime.fromtimestamp(1614265330, UTC),
+    )
+
+    def worlds(self, clock: SettableClock) -> Iterator[World]:
+        return worlds_of(shapes.BY_CURSOR, "payments", self.secret, clock)
+
+
+class TestByNextUrl(ConnectorContract):
+    """The next page's URL in the answer, a credential in the query, milliseconds, exclusive bounds."""
+
+    name = "gateway"
+    settings: ClassVar = gateways.BY_NEXT
+
+    def worlds(self, clock: SettableClock) -> Iterator[World]:
+        return worlds_of(shapes.BY_NEXT, "payments", self.secret, clock)
+
+
+class TestByLinkHeader(ConnectorContract):
+    """The next page's URL in a header, whole days, a signed time."""
+
+    name = "gateway"
+    settings: ClassVar = gateways.BY_LINK
+
+    def worlds(self, clock: SettableClock) -> Iterator[World]:
+        return worlds_of(shapes.BY_LINK, "payments", self.secret, clock)
