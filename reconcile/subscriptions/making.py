@@ -70,10 +70,7 @@ def make(work: Work, wanted: Wanted, before: Collection[str], told: Told) -> Mad
             else:
                 _record(work, attempt.key, made.subscription, told)
             return made
-    raise Retriable(
-        f"{work.source.name}: the provider does not say whether it made the subscription to {wanted.url}; the next run "
-        "looks again"
-    )
+    raise _unknown(work, wanted)
 
 
 def resume(work: Work, pending: Sequence[Ours], observed: Sequence[Subscription], told: Callable[[Ours], Told]) -> int:
@@ -122,15 +119,22 @@ def _attempt(work: Work, attempt: Wanted, before: Collection[str]) -> Made | Non
             # Ours only if an earlier request of this attempt can have made it.
             return Made(there, existed=not request or there.id in before)
     if found is not None:
-        _record(work, attempt.key, found, _nothing, lost=True)
+        raise _unknown(work, attempt)  # made, and its key is recorded: the next run asks for the answer again
     return None
 
 
+def _unknown(work: Work, wanted: Wanted) -> Retriable:
+    return Retriable(
+        f"{work.source.name}: the provider does not say what came of making the subscription to {wanted.url}; the next "
+        "run looks again"
+    )
+
+
 def _again(work: Work, attempt: Wanted) -> Subscription | None:
-    """The first answer once more; None if the provider will not give it."""
+    """The first answer once more; None if the provider still does not give it."""
     try:
         return work.connector.create(work.client, attempt)
-    except Rejected:
+    except (Retriable, Rejected):
         return None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from reconcile import failpoints
 from reconcile.connector import Subscription
-from reconcile.errors import BadAnswer, NotFound, ProviderError
+from reconcile.errors import BadAnswer, NotFound, ProviderError, Rejected
 from reconcile.ledger import incidents, leases, subscriptions
 from reconcile.ledger.ledger import Tx
 from reconcile.model import IncidentKind
@@ -16,6 +16,8 @@ from reconcile.subscriptions.making import Told, Work, make
 
 #: The key of the one incident that a source's unrepaired subscriptions are.
 UNREPAIRED = "unrepaired"
+#: Subscriptions whose secret never came, after which no more are made: they would pile up, run by run.
+MOST_USELESS = 2
 
 
 @dataclass(slots=True)
@@ -32,9 +34,13 @@ class Done:
 def carry_out(work: Work, plan: Plan, situation: Situation, reasons: Iterable[str] = ()) -> Done:
     """Every step, whatever became of the others; then, if all went well, what nothing needs any more is deleted.
 
+    What nobody can verify is deleted before: it serves nobody, and there may be no room for another.
     `reasons` are what is known not to be right already.
     """
     done = Done(reasons=list(reasons))
+    useless = [one for one in plan.extra if not situation.usable(one)]
+    if situation.prune:
+        _prune(work, useless, done)
     for step in plan.steps:
         try:
             _step(work, step, situation, done)
@@ -43,9 +49,7 @@ def carry_out(work: Work, plan: Plan, situation: Situation, reasons: Iterable[st
             done.reasons.append(str(error))
             done.rows += _reported(step)
     if situation.prune and not done.failures:
-        for one in plan.extra:
-            _delete(work, one)
-            done.notes.append(f"{work.source.name}: deleted subscription {one.id} to {one.url}: ours, and not needed")
+        _prune(work, [one for one in plan.extra if one not in useless], done)
     _tell_unrepaired(work, done)
     return done
 
@@ -81,9 +85,21 @@ def _step(work: Work, step: Step, situation: Situation, done: Done) -> None:
             _update(work, step, situation, done)
 
 
+def _prune(work: Work, extra: Iterable[Subscription], done: Done) -> None:
+    for one in extra:
+        _delete(work, one)
+        done.notes.append(f"{work.source.name}: deleted subscription {one.id} to {one.url}: ours, and not needed")
+
+
 def _create(work: Work, step: Step, situation: Situation, done: Done) -> None:
     if step.first is not None:
         _delete(work, step.first)
+    useless = [one.id for one in situation.observed if not situation.usable(one)]
+    if len(useless) >= MOST_USELESS and not situation.prune:
+        raise Rejected(
+            f"{work.source.name}: the provider made {', '.join(useless)} and did not say what they are signed with; "
+            "no more are made; delete these: `reconcile subscriptions apply --prune`"
+        )
     before = [one.id for one in situation.observed if one != step.first]
     made = make(work, step.wanted, before, told(work, step.rows))
     if made.existed and situation.good(made.subscription, step.wanted):

@@ -256,7 +256,9 @@ def test_a_default_run_backfills_once(bench):
     assert {row["action"] for row in report.subscriptions} == {"created"}
 
 
-@pytest.mark.parametrize("fault", [answers(403), unreachable(), html(), answers(500)], ids=["403", "down", "html", "500"])
+@pytest.mark.parametrize(
+    "fault", [answers(403), unreachable(), html(), answers(500)], ids=["403", "down", "html", "500"]
+)
 def test_one_broken_source_stops_no_other(bench, fault):
     """What a provider does not answer is said of its source alone; nothing is taken for missing (C9)."""
     shop, pay = add_shop(bench), add_stripe(bench)

@@ -31,7 +31,7 @@ def add_stripe(bench: Bench, *, more: str = "handler: app:take") -> FakeStripe:
 
 def require(bench: Bench, *versions: str) -> None:
     """Let every source insist on these API versions."""
-    lines = [line for line in bench.text.splitlines(keepends=True)]
+    lines = bench.text.splitlines(keepends=True)
     with_versions = f", api_versions: [{', '.join(repr(one) for one in versions)}]}}\n"
     bench.text = "".join(line.replace("}\n", with_versions) if "webhook:" in line else line for line in lines)
 
