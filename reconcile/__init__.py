@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from reconcile.model import Event
 if TYPE_CHECKING:
     from reconcile.receiver import Answer
 
-__all__ = ["Event", "Handlers", "receive"]
+__all__ = ["Event", "Handlers", "receive", "track"]
 
 
 def receive(source: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -27,3 +29,28 @@ def receive(source: str, headers: Mapping[str, str], body: bytes) -> Answer:
     # Only now: every handler imports this package, and the ledger's libraries cost 0.4 s and 40 MB.
     answer: Answer = resolve_name("reconcile.mounted:receive")(source, headers, body)
     return answer
+
+
+def track(
+    source: str,
+    id: str,  # noqa: A002 - the word the documentation uses
+    *,
+    type: str = "",  # noqa: A002 - as above
+    amount: int | str | Decimal | None = None,
+    currency: str = "",
+    at: datetime | None = None,
+) -> bool:
+    """Follow a transaction of your own until its provider tells its end: status checks ask about it on their ladder.
+
+    `id` is the provider's (Shopify: an order's, or `ORDER/TRANSACTION`); `type` is needed only where the id does not
+    tell it. `amount` is what you expect, in the provider's own unit and exactly (Stripe: 1999, Shopify: "19.99"); an
+    end over another amount or `currency` is not delivered but a person's turn. `at` is when it began (aware; default:
+    now), from which the first rung counts. Calling it again changes nothing but what you expect; the answer says
+    whether it was new. May be called by any thread, but not while a transaction of yours holds the ledger's SQLite
+    file. Raises `ConfigError` for a source or type there is not, `LedgerError` if it could not be written,
+    `TypeError` for a float and `ValueError` for what is no amount or a naive `at`.
+    """
+    tracked: bool = resolve_name("reconcile.transactions.tracking:track")(
+        source, id, type_=type, amount=amount, currency=currency, at=at
+    )
+    return tracked

@@ -76,6 +76,7 @@ class Facts:
 
     `rate` is requests per second we allow ourselves unless configured. `stable_ids`: whether a live delivery
     keeps its id when the provider sends it again; where it does not, equal bytes of a topic are a repeat too.
+    `terminal_statuses` are, by subject type, the words after which nothing more is expected of a transaction.
     `topic` answers for names not in `topics` as well: a provider has hundreds. `content_types` are the media types of
     its deliveries, `()` for any; `application/json` stands for its relatives (`application/x+json`) too.
     """

@@ -7,18 +7,26 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from reconcile.clock import SystemClock
-from reconcile.config import load
+from reconcile.config import Config, load
 from reconcile.connector import connector_class
 from reconcile.errors import LedgerError
 from reconcile.ledger import Ledger
 from reconcile.receiver import Answer, Receiver
+from reconcile.vault import Vault
 
 CONFIG_VARIABLE = "RECONCILE_CONFIG"
 DEFAULT_CONFIG = "schedules.yaml"
+T = TypeVar("T")
+
+
+def load_config() -> Config:
+    """What `$RECONCILE_CONFIG`, else `./schedules.yaml`, says. Raises `ConfigError` with every problem of the file."""
+    return load(Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG), os.environ)
 
 
 def receiver() -> Receiver:
@@ -26,18 +34,20 @@ def receiver() -> Receiver:
 
     Raises `ConfigError` with every problem of the file, and `LedgerError` when the ledger cannot be opened.
     """
-    config = load(Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG), os.environ)
+    config = load_config()
     sources = {
         name: (source, connector_class(source.connector)(source.settings)) for name, source in config.sources.items()
     }
     clock = SystemClock()
-    return Receiver(Ledger.open(config.ledger.get_secret_value(), clock), sources.get, clock)
+    ledger = Ledger.open(config.ledger.get_secret_value(), clock)
+    return Receiver(ledger, sources.get, clock, kept=Vault.of(config, ledger).secrets)
 
 
-class _OfProcess:
-    """The one receiver of this process, made when it is first needed."""
+class OfProcess(Generic[T]):
+    """The one of its kind in this process, made when it is first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
         self.forget()
         # A forked child shares no connection with its parent, and must not wait for a lock nobody in it holds.
         os.register_at_fork(after_in_child=self.forget)
@@ -45,17 +55,17 @@ class _OfProcess:
     def forget(self) -> None:
         """Begin anew."""
         self._lock = threading.Lock()
-        self._receiver: Receiver | None = None
+        self._made: T | None = None
 
-    def get(self) -> Receiver:
-        """The receiver; one thread makes it, the others wait."""
+    def get(self) -> T:
+        """What was made; one thread makes it, the others wait."""
         with self._lock:
-            if self._receiver is None:
-                self._receiver = receiver()
-            return self._receiver
+            if self._made is None:
+                self._made = self._make()
+            return self._made
 
 
-_process = _OfProcess()
+_process = OfProcess(receiver)
 
 
 def receive(source: str, headers: Mapping[str, str], body: bytes) -> Answer:

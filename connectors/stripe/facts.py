@@ -66,8 +66,6 @@ FACTS = Facts(
         "refund": frozenset({"succeeded", "failed", "canceled"}),
         "payout": frozenset({"paid", "failed", "canceled"}),
         "dispute": frozenset({"won", "lost", "warning_closed", "prevented"}),
-        "invoice": frozenset({"paid", "void"}),
-        "subscription": frozenset({"canceled", "incomplete_expired"}),
         "checkout.session": frozenset({"complete", "expired"}),
     },
 )

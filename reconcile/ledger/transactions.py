@@ -60,7 +60,7 @@ def add(tx: Tx, source: str, subject: Subject, since: datetime, values: Mapping[
     """Begin to follow a transaction; False, with nothing changed, if it is followed already."""
     row = {"source": source, "type": subject.type, "id": subject.id, "known_at": tx.now, "since": since, **values}
     statement = insert(tx.dialect, table).values(row).on_conflict_do_nothing()
-    return bool(tx.connection.execute(statement).rowcount)
+    return tx.connection.execute(statement.returning(table.c.id)).first() is not None
 
 
 def change(tx: Tx, one: Transaction, **values: Any) -> None:

@@ -48,7 +48,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setenv("RECONCILE_CONFIG", str(path))
     mounted._process.forget()
     yield tmp_path
-    made = mounted._process._receiver
+    made = mounted._process._made
     if made is not None:
         made._ledger.close()
     mounted._process.forget()
@@ -118,7 +118,7 @@ def test_a_forked_child_makes_its_own(project):
     assert reconcile.receive("acme-shop", headers(), BODY).status == 200
     child = os.fork()
     if child == 0:
-        own = mounted._process._receiver is None
+        own = mounted._process._made is None
         body = BODY.replace(b"1001", b"1002")
         status = reconcile.receive("acme-shop", headers("delivery-2", body=body), body).status
         os._exit(0 if own and status == 200 else 1)

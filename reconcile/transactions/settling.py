@@ -1,0 +1,35 @@
+"""What a person does about transactions: settle one by hand, put one back on its ladder, have some asked about now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reconcile.ledger import transactions
+from reconcile.ledger.ledger import Tx
+from reconcile.model import EPOCH, TransactionStatus
+from reconcile.transactions import hearing
+from reconcile.transactions.transaction import State, Transaction
+
+
+def resolve(tx: Tx, one: Transaction, note: str) -> None:
+    """It is settled by hand: nobody asks about it or is told of it any more. What it came to stays as far as known."""
+    transactions.free(tx, one, state=State.RESOLVED, note=note, ended_at=one.ended_at or tx.now)
+    hearing.close(tx, one, note)
+
+
+def reopen(tx: Tx, one: Transaction) -> bool:
+    """Back on its ladder, from the first asking, which is due at once; False for one that is on it already."""
+    if one.state is State.PENDING:
+        return False
+    begun = {"attempts": 0, "since": EPOCH, "ended_at": None, "changed_at": None, "note": ""}
+    transactions.free(tx, one, state=State.PENDING, status=TransactionStatus.PENDING, **begun)
+    hearing.close(tx, one, "it is asked about again")
+    return True
+
+
+def ask_now(tx: Tx, some: Iterable[Transaction]) -> int:
+    """Put those that wait, or were given up, at the head of the queue; how many."""
+    asked = [one for one in some if one.state in (State.PENDING, State.UNRESOLVED)]
+    for one in asked:
+        hearing.ask_now(tx, one)
+    return len(asked)
