@@ -44,7 +44,8 @@ class _Watch:
         # Dispatchers end with the watch, jobs at work only with the daemon.
         self.standing = Standing(replace(self.context, stop=Stop()))
         schedules = {rhythm.name_of(schedule): schedule for schedule in context.config.schedules}
-        self._timetable = Timetable(list(schedules.values()), ZoneInfo(context.config.timezone), self._tick)
+        zone = ZoneInfo(context.config.timezone)
+        self._timetable = Timetable(list(schedules.values()), zone, self._tick, context.clock.monotonic)
         self._idle = threading.Condition()
         self._working = 0
 
@@ -56,6 +57,10 @@ class _Watch:
                     horizons.first_sight(tx, source.name, source.webhook.topics, tx.now, "daemon")
         self.standing.start()
         self._timetable.start()
+
+    def age(self) -> float:
+        """Seconds since the timetable's last sign of life."""
+        return self._timetable.age()
 
     def relieve(self) -> None:
         """Tick no more and deliver no more; jobs at work go on."""
@@ -90,11 +95,16 @@ class Daemon:
     """Runs `context.config`'s schedules until `context.stop`. `read` reads the configuration anew."""
 
     def __init__(self, context: Context, read: Callable[[], Config]) -> None:
+        self.config = context.config
         self._context = context
         self._read = read
         self._asked = threading.Event()
         self._relieved: list[tuple[_Watch, threading.Thread]] = []
         self._watch = _Watch(context)
+
+    def age(self) -> float:
+        """Seconds since the timetable's last sign of life."""
+        return self._watch.age()
 
     def source(self, name: str) -> tuple[SourceConfig, Connector] | None:
         """A source by its key, as the configuration in force has it: what a receiver asks."""
@@ -124,7 +134,7 @@ class Daemon:
             _log.error("the new configuration is refused, the one in force goes on:\n%s", error)
             return
         watch.start()
-        old, self._watch = self._watch, watch
+        old, self._watch, self.config = self._watch, watch, watch.context.config
         thread = threading.Thread(target=old.relieve, name="relieve")
         thread.start()
         self._relieved = [(one, by) for one, by in self._relieved if by.is_alive() or not one.wait(0)]

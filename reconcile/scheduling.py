@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
+from apscheduler.executors.debug import DebugExecutor
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -27,6 +28,8 @@ _log = logging.getLogger(__name__)
 JITTER = timedelta(seconds=2)
 #: Jobs at work at the same time, at most; each schedule has one at a time.
 THREADS = 16
+#: Seconds between two signs of life.
+BEAT = 5.0
 
 _TROUBLE = EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES
 
@@ -49,15 +52,22 @@ class Timetable:
     """Calls `tick` with each schedule when it is due, in threads; one tick of a schedule at a time."""
 
     def __init__(
-        self, schedules: Sequence[ScheduleConfig], zone: ZoneInfo, tick: Callable[[ScheduleConfig], None]
+        self,
+        schedules: Sequence[ScheduleConfig],
+        zone: ZoneInfo,
+        tick: Callable[[ScheduleConfig], None],
+        monotonic: Callable[[], float],
     ) -> None:
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},  # any other store pickles what it holds
-            executors={"default": ThreadPoolExecutor(min(THREADS, max(1, len(schedules))))},
+            executors={"default": ThreadPoolExecutor(min(THREADS, max(1, len(schedules)))), "beat": DebugExecutor()},
             timezone=UTC,
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
         self._scheduler.add_listener(_say, _TROUBLE)
+        self._monotonic = monotonic
+        self._beat = monotonic()
+        self._scheduler.add_job(self._live, "interval", seconds=BEAT, id="sign of life", executor="beat")
         for schedule in schedules:
             # Looked at once at the start, too: a turn may have been missed while nothing ran.
             name, now = rhythm.name_of(schedule), datetime.now(UTC)
@@ -66,6 +76,13 @@ class Timetable:
     def start(self) -> None:
         """Begin to tick."""
         self._scheduler.start()
+
+    def age(self) -> float:
+        """Seconds since its thread last gave a sign of life, which it does every `BEAT` seconds."""
+        return self._monotonic() - self._beat
+
+    def _live(self) -> None:
+        self._beat = self._monotonic()
 
     def stop(self) -> None:
         """Tick no more; ticks at work go on."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from typing import Annotated
+
 import typer
 
 from reconcile.cli import signals, wiring
+from reconcile.cli.serve import Host, Metrics, Port, warn_of_secrets
 from reconcile.cli.state import State
 from reconcile.daemon import Daemon
 from reconcile.errors import ConfigError
 from reconcile.progress import Silent
+from reconcile.web import server
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +21,14 @@ def register(app: typer.Typer) -> None:
     app.command()(daemon)
 
 
-def daemon(context: typer.Context) -> None:
+def daemon(
+    context: typer.Context,
+    *,
+    serve: Annotated[bool, typer.Option("--serve", help="Receive webhooks too, as `reconcile serve` does.")] = False,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    metrics: Metrics = None,
+) -> None:
     """Run the schedules and deliver, until stopped.
 
     SIGTERM lets what is at work end where it is safe and exits 143 within ten seconds; SIGHUP reads the
@@ -26,11 +38,20 @@ def daemon(context: typer.Context) -> None:
     config = wiring.load_config(state)
     if not config.schedules:
         raise ConfigError(f"{config.path}: there are no schedules; add some under `schedules:`")
-    with wiring.working(state, config) as work:
+    if metrics and not serve:
+        raise typer.BadParameter("is of the port that --serve opens; say --serve too", param_hint="--metrics")
+    if serve:
+        warn_of_secrets(state, config)
+    with wiring.working(state, config) as work, ExitStack() as stack:
         work.progress = Silent()
+        counted = server.counts(lambda: standing.config)
+        work.metrics = counted
         standing = Daemon(work, lambda: wiring.load_config(state))
-        with signals.hanging_up(standing.read_again):
-            state.output.say(f"watching {len(config.sources)} sources by {len(config.schedules)} schedules")
-            if not standing.run():
-                signals.leave(work.stop.exit_code)
+        if serve:
+            front = stack.enter_context(server.front_of(standing, work, counted, (host, port), metrics))
+            state.output.say(f"receiving at {front.url}SOURCE")
+        stack.enter_context(signals.hanging_up(standing.read_again))
+        state.output.say(f"watching {len(config.sources)} sources by {len(config.schedules)} schedules")
+        if not standing.run():
+            signals.leave(work.stop.exit_code)
     raise typer.Exit(work.stop.exit_code)

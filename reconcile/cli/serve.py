@@ -9,6 +9,7 @@ import typer
 
 from reconcile.cli import wiring
 from reconcile.cli.state import State
+from reconcile.config import Config
 from reconcile.web import server
 
 
@@ -17,38 +18,8 @@ def register(app: typer.Typer) -> None:
     app.command()(serve)
 
 
-def serve(
-    context: typer.Context,
-    *,
-    host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="The address to listen on; put TLS in front of any other.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(metavar="PORT", min=0, max=65535, help="The port to listen on; 0 for any free one.")
-    ] = 8000,
-    metrics: Annotated[
-        tuple[str, int] | None,
-        typer.Option(
-            metavar="HOST:PORT",
-            parser=address,
-            help="Where to show /metrics, /readyz and /healthz to whoever reaches it; else to this machine only.",
-            show_default=False,
-        ),
-    ] = None,
-) -> None:
-    """Receive webhooks and deliver them.
-
-    Each is stored before it is answered, and handed to its handler at once.
-    """
-    state = State.of(context)
-    config = wiring.load_config(state)
-    for source in config.sources.values():
-        if source.webhook is None or not source.webhook.secrets:
-            what = f"{source.name}: webhook.secret is not set, so every delivery to it is refused"
-            state.output.say(f"warning: {what}", level=logging.WARNING)
-    with wiring.working(state, config) as work:
-        code = server.serve(work, (host, port), metrics, lambda url: state.output.say(f"receiving at {url}SOURCE"))
-        raise typer.Exit(code)
+Host = Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on; put TLS in front of any other.")]
+Port = Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="The port to listen on; 0 for any free one.")]
 
 
 def address(text: str) -> tuple[str, int]:
@@ -57,3 +28,35 @@ def address(text: str) -> tuple[str, int]:
     if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise typer.BadParameter("must be HOST:PORT, such as 127.0.0.1:9090")
     return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+Metrics = Annotated[
+    tuple[str, int] | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        parser=address,
+        help="Where to show /metrics, /readyz and /healthz to whoever reaches it; else to this machine only.",
+        show_default=False,
+    ),
+]
+
+
+def serve(context: typer.Context, *, host: Host = "127.0.0.1", port: Port = 8000, metrics: Metrics = None) -> None:
+    """Receive webhooks and deliver them.
+
+    Each is stored before it is answered, and handed to its handler at once.
+    """
+    state = State.of(context)
+    config = wiring.load_config(state)
+    warn_of_secrets(state, config)
+    with wiring.working(state, config) as work:
+        code = server.serve(work, (host, port), metrics, lambda url: state.output.say(f"receiving at {url}SOURCE"))
+        raise typer.Exit(code)
+
+
+def warn_of_secrets(state: State, config: Config) -> None:
+    """Say of which sources every delivery will be refused."""
+    for source in config.sources.values():
+        if source.webhook is None or not source.webhook.secrets:
+            what = f"{source.name}: webhook.secret is not set, so every delivery to it is refused"
+            state.output.say(f"warning: {what}", level=logging.WARNING)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 
+from reconcile.config import SourceConfig
 from reconcile.context import Context
 from reconcile.dispatch import Dispatcher, dispatcher_of
+from reconcile.errors import ConfigError
 
 #: How often each looks for retries and for what a crashed runner left, in seconds.
 POLL = 1.0
@@ -17,7 +19,7 @@ class Standing:
     def __init__(self, context: Context) -> None:
         self._stop = context.stop
         self._dispatchers: dict[str, Dispatcher] = {
-            source.name: dispatcher_of(context, source, context.targets(context, source))
+            source.name: _dispatcher(context, source)
             for source in context.config.sources.values()
             if source.handler is not None
         }
@@ -47,3 +49,11 @@ class Standing:
         self.notify_all()
         for thread in self._threads:
             thread.join()
+
+
+def _dispatcher(context: Context, source: SourceConfig) -> Dispatcher:
+    try:
+        target = context.targets(context, source)
+    except ConfigError as error:
+        raise ConfigError(f"{source.name}: {error}") from None
+    return dispatcher_of(context, source, target)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from reconcile.config import Config, SourceConfig
+from reconcile.config import Config
 from reconcile.context import Context
-from reconcile.dispatch import Dispatcher, dispatcher_of
-from reconcile.errors import ConfigError
+from reconcile.daemon import Daemon
+from reconcile.dispatch.standing import Standing
 from reconcile.ledger import Ledger, horizons
 from reconcile.receiver import Receiver
 from reconcile.topics import Topics
@@ -18,8 +18,8 @@ from reconcile.web.facts import LedgerFacts
 from reconcile.web.front import Address, Front
 from reconcile.web.health import Health, Heartbeat
 
-#: How often a dispatcher looks for retries and for what a crashed runner left, in seconds.
-POLL = 1.0
+#: Seconds without a sign of life of a daemon's timetable after which it is not alive any more.
+SILENT = 60.0
 
 
 def counts(config: Callable[[], Config]) -> Counts:
@@ -48,35 +48,34 @@ def serve(
     """
     context.metrics = counted = counts(lambda: context.config)
     connectors = {name: (source, context.connector(source)) for name, source in context.config.sources.items()}
-    dispatchers: dict[str, Dispatcher] = {}
+    standing: list[Standing] = []
 
     def stored(name: str) -> None:
-        if name in dispatchers:
-            dispatchers[name].notify()
+        for one in standing:
+            one.notify(name)
 
     kept = Vault.of(context.config, context.ledger).secrets
     receiver = Receiver(context.ledger, connectors.get, context.clock, stored, kept=kept, metrics=counted)
     front = Front(receiver, health(context.ledger, lambda: context.config, counted), at, inside)
     try:
         _see_topics(context)
-        dispatchers |= {
-            name: _dispatcher(context, source) for name, (source, _) in connectors.items() if source.handler
-        }
-        _work(context, dispatchers, front, ready)
+        standing.append(Standing(context))
+        _work(context, standing[0], front, ready)
     finally:
         front.stop()
     return context.stop.exit_code
 
 
-def _work(
-    context: Context, dispatchers: dict[str, Dispatcher], front: Front, ready: Callable[[str], None] | None
-) -> None:
-    threads = [
-        threading.Thread(target=dispatcher.run_forever, args=(POLL,), name=f"dispatch {name}")
-        for name, dispatcher in dispatchers.items()
-    ]
-    for thread in threads:
-        thread.start()
+def front_of(daemon: Daemon, context: Context, counted: Counts, at: Address, inside: Address | None = None) -> Front:
+    """What answers over HTTP for a daemon: deliveries by whichever configuration is in force."""
+    kept = Vault.of(context.config, context.ledger).secrets
+    receiver = Receiver(context.ledger, daemon.source, context.clock, daemon.stored, kept=kept, metrics=counted)
+    alive = {"timetable": (daemon.age, SILENT)}
+    return Front(receiver, health(context.ledger, lambda: daemon.config, counted, alive), at, inside)
+
+
+def _work(context: Context, standing: Standing, front: Front, ready: Callable[[str], None] | None) -> None:
+    standing.start()
     try:
         front.start()
         if ready:
@@ -85,11 +84,9 @@ def _work(
     finally:
         # At once for both: a sender that never finishes must not cost running handlers their grace.
         context.stop.set(context.stop.exit_code)
-        for dispatcher in dispatchers.values():
-            dispatcher.notify()
+        standing.notify_all()
         front.stop()
-        for thread in threads:
-            thread.join()
+        standing.stop()
 
 
 def _wait(context: Context, front: Front) -> None:
@@ -104,14 +101,6 @@ def _wait(context: Context, front: Front) -> None:
         looking.join(1.0)
         if not (front.listening or context.stop.is_set()):
             raise RuntimeError("the server ended by itself; what it said is in the log")
-
-
-def _dispatcher(context: Context, source: SourceConfig) -> Dispatcher:
-    try:
-        target = context.targets(context, source)
-    except ConfigError as error:
-        raise ConfigError(f"{source.name}: {error}") from None
-    return dispatcher_of(context, source, target)
 
 
 def _see_topics(context: Context) -> None:

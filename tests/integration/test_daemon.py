@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hmac
+import re
 import signal
 import subprocess
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 from support.cli import Project, shop
 
@@ -171,3 +175,28 @@ def test_cron_runs_what_is_due_and_says_nothing_when_nothing_is(project):
     assert (first.returncode, second.returncode) == (0, 0)
     assert first.stdout.startswith("backfill every 1h:\n")
     assert (second.stdout, second.stderr) == ("", "")
+
+
+def test_it_receives_too_when_told_so(project):
+    """`--serve`: one process answers for its health, refuses what is forged, and stores and handles what is genuine."""
+    with shop(project, orders=0) as fake:
+        schedule(project)
+        with daemon(project, "--serve", "--port", "0") as running:
+            url = re.search(r"receiving at (\S+)/webhooks/", "".join(running.said))[1]
+            assert httpx.get(f"{url}/healthz").json() == {"status": "alive"}
+            assert httpx.get(f"{url}/readyz").json()["status"] == "ready"
+            assert "reconcile_build_info" in httpx.get(f"{url}/metrics").text
+            body = b'{"id": 77, "updated_at": "2026-01-01T00:00:00Z", "created_at": "2026-01-01T00:00:00Z"}'
+            assert httpx.post(f"{url}/webhooks/acme-shop", content=body).status_code == 401
+            signed = b64encode(hmac.digest(b"whsec_dummy_hush", body, "sha256")).decode()
+            headers = {
+                "X-Shopify-Topic": "orders/create",
+                "X-Shopify-Hmac-SHA256": signed,
+                "X-Shopify-Webhook-Id": "one",
+                "X-Shopify-Event-Id": "one",
+                "X-Shopify-Shop-Domain": fake.shop,
+            }
+            answer = httpx.post(f"{url}/webhooks/acme-shop", content=body, headers=headers)
+            assert answer.status_code == 200, answer.text
+            wait_for(lambda: project.effects() == ["orders/create 77"])
+            assert running.end()[0] == 143
