@@ -44,7 +44,9 @@ class Vault:
         if self._cipher:
             secrets.keep(tx, source, subscription, self._cipher.encrypt(secret.encode()))
         else:
-            _write(self._file(source), {subscription: secret, **_read(self._file(source))})
+            before = _read(self._file(source))
+            before.pop(subscription, None)
+            _write(self._file(source), {subscription: secret, **before})  # newest first
 
     def forget(self, tx: Tx, source: str, subscription: str) -> None:
         """Keep it no longer."""
