@@ -83,9 +83,9 @@ class GatewaySettings(Strict):
         if status is None and "listing" in info.data:
             listing = info.data["listing"]
             if listing is None:
-                raise ValueError("is required where there is no list")
+                raise ValueError("needs status where there is no list")
             if listing.filters.by_update:
-                raise ValueError("is required where a list is filtered by updated_at: what it left out is asked for")
+                raise ValueError("needs status where a list is filtered by updated_at: what it left out is asked for")
         return status
 
     @field_validator("fields_")

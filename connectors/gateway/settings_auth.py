@@ -16,28 +16,28 @@ _TAKEN = frozenset({"host", "content-length", "content-type", "transfer-encoding
 
 
 def header_name(text: str) -> str:
-    """A header's name. Raises `ValueError`."""
+    """A header's name, for pydantic to check."""
     if not _TOKEN.fullmatch(text):
-        raise ValueError("must be the name of a header, such as X-Api-Key")
+        raise kinds.problem("must be the name of a header, such as X-Api-Key")
     return text
 
 
 def _ours_to_set(name: str) -> str:
     if name.lower() in _TAKEN:
-        raise ValueError("must not be a header that every request has already")
+        raise kinds.problem("must not be a header that every request has already")
     return name
 
 
 def _visible(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not (text.isascii() and text.isprintable()):
-        raise ValueError("must be of visible ASCII characters")
+        raise kinds.problem("must be of visible ASCII characters")
     return value
 
 
 def _pair(value: SecretStr) -> SecretStr:
     if ":" not in value.get_secret_value():
-        raise ValueError('must be "user:password"; one of the two may be empty')
+        raise kinds.problem('must be "user:password"; one of the two may be empty')
     return value
 
 
@@ -70,5 +70,5 @@ class AuthSettings(Strict):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if len(self.model_fields_set) != 1:
-            raise ValueError("must be exactly one of bearer, basic, header, query")
+            raise kinds.problem("must be exactly one of bearer, basic, header, query")
         return self

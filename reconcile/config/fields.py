@@ -24,9 +24,14 @@ MOST = 10**12
 _DIGITS = re.compile(r"[0-9]{1,18}")
 
 
+def problem(message: str) -> PydanticCustomError:
+    """An error whose message holds nothing of the value, so that it may be shown even of a secret."""
+    return PydanticCustomError("told", "{reason}", {"reason": message})
+
+
 def problem_at(place: str | int, message: str) -> PydanticCustomError:
-    """An error about one entry of the value under validation, so that its own line is named."""
-    return PydanticCustomError("misplaced", "{reason}", {"reason": message, "place": place})
+    """As `problem`, about one entry of the value under validation, so that its own line is named."""
+    return PydanticCustomError("told", "{reason}", {"reason": message, "place": place})
 
 
 def _read(parse: Callable[[str], Any], written: type, example: str) -> Callable[[object], object]:

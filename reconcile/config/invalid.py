@@ -74,7 +74,7 @@ def message_of(error: ErrorDetails) -> str:
 
 def is_ours(error: ErrorDetails) -> bool:
     """Whether the message is one of ours, which never holds any of the value."""
-    return error["type"] in {*_SAID, "missing", "extra_forbidden"}
+    return error["type"] in {*_SAID, "missing", "extra_forbidden", "told"}
 
 
 def report(found: ValidationError, root: Node, problems: Problems, known: Iterable[str] = ()) -> None:
