@@ -22,7 +22,7 @@ from reconcile.clock import Stop
 from reconcile.safe import safe
 
 #: Seconds for connecting and for each answer; for a whole conversation; and for what is left of it after a stop.
-TIMEOUT, DEADLINE, GRACE = 15.0, 90.0, 4.0
+TIMEOUT, DEADLINE, GRACE = 8.0, 90.0, 4.0
 _PORTS = {"smtps": 465, "smtp": 587}
 
 
@@ -78,11 +78,7 @@ def connect(url: str, sender: str, stop: Stop) -> Iterator[Session]:
     Raises `Unreachable` if there is none, if it does not offer the encryption asked for, or refuses the password.
     """
     server = server_of(url)
-    try:
-        # Given here, or smtplib asks DNS for this machine's name, which may take its own time.
-        client = _client(server, sender.rpartition("@")[2])
-    except (OSError, smtplib.SMTPException) as error:
-        raise Unreachable(_why(server, error)) from error
+    client = (_TlsClient if server.tls == "tls" else _Client)(server.host, sender.rpartition("@")[2])
     try:
         with _watched(client, stop):
             _prepare(client, server)
@@ -93,10 +89,23 @@ def connect(url: str, sender: str, stop: Stop) -> Iterator[Session]:
         client.close()
 
 
-def _client(server: Server, name: str) -> smtplib.SMTP:
-    if server.tls == "tls":
-        return smtplib.SMTP_SSL(server.host, server.port, name, timeout=TIMEOUT, context=_verifying())
-    return smtplib.SMTP(server.host, server.port, name, timeout=TIMEOUT)
+class _Client(smtplib.SMTP):
+    """Connects when told to, not when made: so that whoever watches can hang up while the server keeps us waiting.
+
+    `name` is what it greets as: left to itself smtplib asks DNS for this machine's name, which may take its time.
+    """
+
+    def __init__(self, host: str, name: str) -> None:
+        super().__init__(local_hostname=name, timeout=TIMEOUT)
+        self._host = host  # whose certificate is asked for
+
+
+class _TlsClient(smtplib.SMTP_SSL):
+    """The same, encrypted from the start."""
+
+    def __init__(self, host: str, name: str) -> None:
+        super().__init__(local_hostname=name, timeout=TIMEOUT, context=_verifying())
+        self._host = host
 
 
 def _verifying() -> ssl.SSLContext:
@@ -106,6 +115,9 @@ def _verifying() -> ssl.SSLContext:
 
 def _prepare(client: smtplib.SMTP, server: Server) -> None:
     try:
+        code, said = client.connect(server.host, server.port)
+        if code != 220:
+            raise smtplib.SMTPConnectError(code, said)
         if server.tls == "starttls":
             client.starttls(context=_verifying())
         if server.user:
@@ -205,7 +217,7 @@ def _why(server: Server, error: Exception) -> str:
         return f"{where} {refused}: {said}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{where}: its certificate is not valid: {error.verify_message}"
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
         return f"{where} did not answer within {TIMEOUT:.0f} s"
     if isinstance(error, smtplib.SMTPServerDisconnected | ConnectionResetError | BrokenPipeError):
         return f"{where} hung up before it had answered"

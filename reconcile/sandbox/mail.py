@@ -90,6 +90,12 @@ class _Conversation(socketserver.StreamRequestHandler):
             while (line := self.rfile.readline(2000)) and self._command(line.decode("utf-8", "replace").strip()):
                 pass
 
+    def finish(self) -> None:
+        """Let go of the connection, also of the one that came of encrypting it."""
+        with contextlib.suppress(OSError):
+            super().finish()
+        self.request.close()
+
     def _say(self, answer: Answer, *more: str) -> None:
         code, text = answer
         lines = [text, *more]
