@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reconcile.config import SourceConfig
-from reconcile.connector import Connector, ListsItems, Rebuilds, StreamKind, StreamRef
+from reconcile.connector import Connector, Facts, Greeting, ListsItems, Rebuilds, StreamKind, StreamRef
 from reconcile.context import Context, Options
 from reconcile.errors import ConfigError, ReconcileError, Stopped
 from reconcile.http import ProviderClient
@@ -149,22 +149,8 @@ def _ask(
 ) -> Ask:
     greeting = connector.greet(client)
     topics = Topics(source.webhook.topics if source.webhook else ())
-    read = wanted_streams(connector.facts, topics, source.streams)
-    result.notes += [f"{source.name}: {warning}" for warning in greeting.heard(read)]
-    settle, now = source.settle, context.clock.now()
-    if client.provider_date is None:
-        settle *= 2
-        result.notes.append(
-            f"{source.name}: the provider tells no time; using this machine's clock and twice the settle time"
-        )
-    else:
-        now = client.provider_date
-        context.metrics.skewed(source.name, (context.clock.now() - now).total_seconds())
-    if lost := unlisted(connector.facts, topics):
-        result.notes.append(
-            f"{source.name}: nothing lists {', '.join(lost)}: what was lost of these cannot be found, and nothing here "
-            "proves them complete"
-        )
+    result.notes += _notes(source, connector.facts, greeting, topics)
+    now, settle = _time(context, source, client, result)
     known = _horizons(context, options, source, now, result)
     return Ask(
         topics=topics,
@@ -179,6 +165,29 @@ def _ask(
         account=greeting.account,
         limits=greeting.limits,
     )
+
+
+def _notes(source: SourceConfig, facts: Facts, greeting: Greeting, topics: Topics) -> list[str]:
+    """What cannot be proven of what is asked, whatever is listed."""
+    notes = [f"{source.name}: {warning}" for warning in greeting.heard(wanted_streams(facts, topics, source.streams))]
+    if lost := unlisted(facts, topics):
+        notes.append(
+            f"{source.name}: nothing lists {', '.join(lost)}: what was lost of these cannot be found, and nothing here "
+            "proves them complete"
+        )
+    return notes
+
+
+def _time(context: Context, source: SourceConfig, client: ProviderClient, result: Result) -> tuple[datetime, timedelta]:
+    """Provider time, and how long before it nothing is settled yet; ours, doubly careful, if it tells none."""
+    now = client.provider_date
+    if now is not None:
+        context.metrics.skewed(source.name, (context.clock.now() - now).total_seconds())
+        return now, source.settle
+    result.notes.append(
+        f"{source.name}: the provider tells no time; using this machine's clock and twice the settle time"
+    )
+    return context.clock.now(), 2 * source.settle
 
 
 def _horizons(

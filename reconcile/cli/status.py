@@ -65,7 +65,7 @@ def _stream(stream: StreamStatus) -> Iterator[str]:
     if stream.horizon is None:
         yield f"{beside}never read; the first `reconcile run` sets its horizon"
     else:
-        yield f"{beside}from {when.stamp(stream.horizon)}"
+        yield f"{beside}from {when.stamp(stream.start)}"
     if (behind := statusboard.lag(stream)) is not None:
         late = f"{when.span(behind)} behind" if behind else "up to date"
         yield f"{beside}to   {when.stamp(stream.frontier)}, {late}{_holes(stream)}"

@@ -94,11 +94,6 @@ def close(tx: Tx, source: str, kind: GapKind, key: str, note: str) -> bool:
     return bool(tx.connection.execute(update(table).where(*of_key).values(_closed(tx, note))).rowcount)
 
 
-def close_for_event(tx: Tx, seq: int, note: str) -> int:
-    """Close every open gap of an event; how many."""
-    return close_for_events(tx, [seq], note)
-
-
 def close_for_events(tx: Tx, seqs: Sequence[int], note: str = "its event was handled") -> int:
     """Close every open gap of these events; how many."""
     of_events = (table.c.seq.in_(seqs), table.c.state == OPEN)

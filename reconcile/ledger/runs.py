@@ -88,12 +88,6 @@ def recent(tx: Tx, number: int) -> list[Run]:
     return [_run(row) for row in tx.connection.execute(select(table).order_by(table.c.id.desc()).limit(number))]
 
 
-def get(tx: Tx, id_: str) -> Run | None:
-    """One run, None if there is none of that id."""
-    row = tx.connection.execute(select(table).where(table.c.id == id_)).first()
-    return _run(row) if row else None
-
-
 def _has_crashed(run: Run, now: datetime) -> bool:
     return run.holder.gone() if run.holder.here() else run.started_at < now - LONGEST
 

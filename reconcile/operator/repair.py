@@ -38,7 +38,7 @@ def replay(tx: Tx, config: Config, source: str, seq: int) -> bool:
         )
     if not events.replay(tx, seq):
         return False
-    gaps.close_for_event(tx, seq, "sent to its handler again by hand")
+    gaps.close_for_events(tx, [seq], "sent to its handler again by hand")
     return True
 
 

@@ -1,6 +1,6 @@
 """What `reconcile status` shows: what is proven, what is open, what is paused, which runs crashed. No network.
 
-A stream's bar is its time from the horizon to the newest instant that could be listed by now, in equal cells: a
+A stream's bar is its time from where it can tell to the newest instant that could be listed by now, in equal cells: a
 cell is final only if all of it is, provisional only if all of it was read, else a hole.
 """
 
@@ -17,7 +17,7 @@ from reconcile.ledger import Ledger, Tx, coverage, events, gaps, horizons, runs,
 from reconcile.ledger.runs import Run
 from reconcile.ledger.streams import StreamState
 from reconcile.model import EventState, Window, micros
-from reconcile.reading.plan import satisfies, topics_of
+from reconcile.reading.plan import earliest, satisfies, topics_of
 from reconcile.topics import Topics
 from reconcile.windows import final_part, holes, merge
 
@@ -30,7 +30,8 @@ RUNS_SHOWN = 5
 class StreamStatus:
     """One stream. `frontier` is its first hole after the horizon, None when it was never read.
 
-    `holes` are what is left to read up to `due`, the newest instant that could be listed by now.
+    `start` is from when on it can tell: the horizon, or what a log remembered when it was first read. `holes` are what
+    is left to read up to `due`, the newest instant that could be listed by now.
     """
 
     source: str
@@ -42,6 +43,7 @@ class StreamStatus:
     holes: tuple[Window, ...] = ()
     valve_closed: bool = False
     error: str = ""
+    start: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +194,9 @@ def _stream(
     due = _due(reader, facts)
     if horizon is not None and horizon >= due and facts.kind is StreamKind.LIST and due < reader.settled:
         return None
-    asked = Window(horizon, due) if horizon is not None and horizon < due else None
     windows = [one.window for one in read_]
+    start = _start(reader, facts, horizon, windows)
+    asked = Window(start, due) if start is not None and start < due else None
     left = holes(asked, windows) if asked else []
     return StreamStatus(
         source=reader.source.name,
@@ -205,16 +208,24 @@ def _stream(
         holes=tuple(left),
         valve_closed=state.valve_closed,
         error=state.error,
+        start=start,
     )
+
+
+def _start(reader: _Reader, facts: StreamFacts, horizon: datetime | None, windows: Sequence[Window]) -> datetime | None:
+    """What a stream did not remember when it was first read, it will never tell: no run asks it for that."""
+    edge = earliest(facts, reader.now)
+    if horizon is None or edge is None:
+        return horizon
+    return max(horizon, min([edge, *(window.start for window in windows)]))
 
 
 def _due(reader: _Reader, facts: StreamFacts) -> datetime:
     """Up to when a stream could be read by now; a list only up to where the source's log begins."""
     log = next((one for one in reader.facts.streams if one.kind is StreamKind.LOG), None)
     chosen = reader.source.streams is None or (log is not None and log.name in reader.source.streams)
-    if facts.kind is StreamKind.LIST and log is not None and chosen and log.retention is not None:
-        return min(reader.settled, reader.now - log.retention)
-    return reader.settled
+    edge = earliest(log, reader.now) if log is not None and chosen and facts.kind is StreamKind.LIST else None
+    return reader.settled if edge is None else min(reader.settled, edge)
 
 
 def _unread(reader: _Reader, stream: str) -> StreamStatus:

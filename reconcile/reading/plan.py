@@ -176,10 +176,16 @@ def _asked(ask: Ask, floors: Mapping[str, int]) -> Window:
 
 def _edge(ask: Ask, stream: StreamFacts) -> datetime | None:
     """The earliest instant a stream can be read from, None if it goes back for ever."""
-    edges = [] if stream.retention is None else [ask.now - stream.retention + min(LEEWAY, stream.retention / 2)]
+    remembered = earliest(stream, ask.now)
+    edges = [] if remembered is None else [remembered]
     if ask.limits and stream.name in ask.limits:
         edges.append(ask.limits[stream.name])
     return max(edges, default=None)
+
+
+def earliest(stream: StreamFacts, now: datetime) -> datetime | None:
+    """From when on a stream is relied on, by how long its provider remembers; None if that is for ever."""
+    return None if stream.retention is None else now - stream.retention + min(LEEWAY, stream.retention / 2)
 
 
 def _clamp(window: Window, to: datetime | None) -> Window:

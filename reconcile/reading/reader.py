@@ -23,7 +23,7 @@ from reconcile.progress import Progress
 from reconcile.reading.judge import Scope, judge
 from reconcile.reading.listing import ahead, guarded
 from reconcile.reading.recall import Recall, absent, recall
-from reconcile.reading.record import OpenWindow, Recorder
+from reconcile.reading.recorder import OpenWindow, Recorder
 from reconcile.reading.tiling import Tiler
 from reconcile.windows import holes
 

@@ -1,16 +1,14 @@
-"""Writing down what a page came to, in one commit: events, gaps, counts, coverage. Or, in a dry run, only counting."""
+"""Writing down what a page came to, in one commit: events, gaps, counts, coverage."""
 
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import timedelta
 
 from reconcile import inbox
-from reconcile.diff import Findings, GapFound, Standing, rebuilt
+from reconcile.diff import Findings, GapFound, rebuilt
 from reconcile.inbox import Book, How
 from reconcile.ledger import Ledger, checkpoints, coverage, findings, gaps, leases, streams, subjects
 from reconcile.ledger.checkpoints import Checkpoint
@@ -21,67 +19,12 @@ from reconcile.ledger.ledger import Tx
 from reconcile.model import Arrival, EventState, GapKind, Occurrence, Origin, Reported, Subject, Window
 from reconcile.reading.judge import Judgement
 from reconcile.reading.recall import Recall
+from reconcile.reading.recorder import Counts, OpenWindow
 from reconcile.transactions import hearing
 from reconcile.transactions.decide import Road
 
 #: What makes an event one that this run recorded: it goes its way because of it.
 _RECORDED = (How.NEW, How.REVIVED)
-
-
-@dataclass(slots=True)
-class Counts:
-    """Listed items by class, as far as no row needs to be kept of them; and what was recorded beside."""
-
-    listed: int = 0
-    already_handled: int = 0
-    superseded: int = 0
-    filtered: int = 0
-    events: int = 0
-    unlisted_gaps: int = 0
-    gap: int = 0
-    backfilled: int = 0
-    pending: int = 0
-
-    def add(self, judged: Judgement) -> None:
-        """Count a page's items that need no row."""
-        self.listed += judged.listed
-        self.already_handled += judged.already_handled
-        self.filtered += judged.filtered
-
-
-@dataclass(slots=True)
-class OpenWindow:
-    """A window being read. `seen` is every item it listed, `cursor` where an earlier run left off.
-
-    For a part of a window that was cut, `seen` holds what that one listed as well, and `again` the ids of its own.
-
-    `read_at` is provider time when its listing began; `counts` are not written yet.
-    """
-
-    window: Window
-    read_at: datetime
-    cursor: str | None = None
-    pages: int = 0
-    items: int = 0
-    seen: set[tuple[str, int]] = field(default_factory=set)
-    again: set[str] | None = None
-    counts: Counts = field(default_factory=Counts)
-
-
-class Recorder(Protocol):
-    """Takes what pages came to. Called from every thread of a stream. `incomplete` are windows whose listing lacked
-    what the provider still has.
-    """
-
-    incomplete: list[Window]
-
-    def page(self, opened: OpenWindow, judged: Judgement, cursor: str | None, recalled: Recall | None) -> None:
-        """Write one page down; `recalled` is set with a window's last page and decides whether it is covered."""
-        ...
-
-    def leave(self, opened: OpenWindow) -> None:
-        """A window is left before its end: keep what was counted."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,46 +34,6 @@ class StreamKey:
     source: str
     stream: str
     fingerprint: str
-
-
-@dataclass(slots=True)
-class DryRecorder:
-    """Counts what would be, and writes nothing. `detect_only`: what is missing would be a gap, not an event."""
-
-    counts: Counts = field(default_factory=Counts)
-    covered: list[Covered] = field(default_factory=list)
-    incomplete: list[Window] = field(default_factory=list)
-    floors: Mapping[str, int] = field(default_factory=dict)
-    detect_only: bool = False
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def page(self, opened: OpenWindow, judged: Judgement, cursor: str | None, recalled: Recall | None) -> None:
-        """Count one page."""
-        del cursor
-        with self._lock:
-            self.counts.add(judged)
-            self.counts.events += 0 if self.detect_only else len(judged.findings.missing)
-            for standing in judged.findings.classes().values():
-                self._count(standing)
-            if recalled is not None:
-                self.counts.unlisted_gaps += len(recalled.deleted) + len(recalled.unlisted)
-                if recalled.complete:
-                    self.covered.append(Covered(opened.window, opened.read_at, dict(self.floors)))
-                else:
-                    self.incomplete.append(opened.window)
-
-    def leave(self, opened: OpenWindow) -> None:
-        """Nothing is kept of a dry run."""
-
-    def _count(self, standing: Standing) -> None:
-        if standing is Standing.GAP or (standing is Standing.MISSING and self.detect_only):
-            self.counts.gap += 1
-        elif standing is Standing.MISSING:
-            self.counts.backfilled += 1
-        elif standing is Standing.OPEN:
-            self.counts.pending += 1
-        elif standing is Standing.SUPERSEDED:
-            self.counts.superseded += 1
 
 
 @dataclass(slots=True)

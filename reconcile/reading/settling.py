@@ -11,8 +11,9 @@ from reconcile.ledger import closing, coverage, events, leases, streams
 from reconcile.ledger.coverage import Covered
 from reconcile.model import EventState
 from reconcile.reading import valve
+from reconcile.reading.dry import DryRecorder
 from reconcile.reading.plan import StreamPlan, satisfies
-from reconcile.reading.record import DryRecorder, Recorder
+from reconcile.reading.recorder import Recorder
 from reconcile.reading.shared import Outcome, Streaming
 from reconcile.reading.tiling import Tiler
 from reconcile.report import StreamReport

@@ -13,10 +13,12 @@ from reconcile.ledger import checkpoints, gaps, leases, streams
 from reconcile.ledger.coverage import Covered
 from reconcile.model import Candidate, EventState, GapKind, Snapshot
 from reconcile.reading import recorded
+from reconcile.reading.dry import DryRecorder
 from reconcile.reading.judge import Scope
 from reconcile.reading.plan import StreamPlan, satisfies
 from reconcile.reading.reader import Reader, read, resumable
-from reconcile.reading.record import DryRecorder, LedgerRecorder, OpenWindow, Recorder, StreamKey
+from reconcile.reading.record import LedgerRecorder, StreamKey
+from reconcile.reading.recorder import OpenWindow, Recorder
 from reconcile.reading.settling import settle
 from reconcile.reading.shared import Outcome, Streaming
 from reconcile.reading.tiling import Tiler

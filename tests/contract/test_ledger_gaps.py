@@ -73,7 +73,7 @@ def test_handled_event_closes_its_gaps(ledger):
         dead(tx, "evt_1", seq=1)
         gaps.open_(tx, "shop", GapKind.UNHANDLED, "evt_1", reason="never finished", seq=1)
         dead(tx, "evt_2", seq=2)
-        assert gaps.close_for_event(tx, 1, "handled") == 2
+        assert gaps.close_for_events(tx, [1]) == 2
         assert gaps.close_for_events(tx, []) == 0
         assert [gap.key for gap in gaps.find(tx)] == ["evt_2"]
 

@@ -11,8 +11,8 @@ import pytest
 from support.clock import ManualClock
 
 from reconcile import logs
-from reconcile.cli.output import Output
 from reconcile.cli.bars import Bars
+from reconcile.cli.output import Output
 from reconcile.cli.progress import EVERY, Lines, Records, watching
 from reconcile.cli.tallies import RECORDED
 from reconcile.logs import Redactor

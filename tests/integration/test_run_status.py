@@ -1,0 +1,33 @@
+"""What the status says right after a run, with nothing in between."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from support.running import STRIPE_CANARY, a_bench, a_stripe
+
+from reconcile.operator import status
+from reconcile.sandbox.stripe import FakeStripe
+
+
+@pytest.fixture
+def bench(sqlite_databases, tmp_path):
+    """A Stripe account without a source yet."""
+    with a_bench(sqlite_databases, tmp_path) as bench:
+        yield bench
+
+
+def test_what_no_run_can_read_is_no_hole(bench):
+    """Behind an event log a list is read up to where the log is relied on, and the log from there: no run can read
+    more, so the status calls nothing else a stretch to read (C11).
+    """
+    stripe = FakeStripe(clock=bench.clock, api_key=STRIPE_CANARY, throttle=False)
+    bench.add("pay", a_stripe("pay", "payment_intent.succeeded"), stripe)
+    bench.run(since=timedelta(days=40))
+    (pay,) = status.read(bench.config(), bench.ledger, bench.clock).sources
+    assert {stream.stream: len(stream.holes) for stream in pay.streams} == {"events": 1, "payment_intents": 0}
+    assert max(status.lag(stream) for stream in pay.streams) < timedelta(seconds=10)
+    log = next(stream for stream in pay.streams if stream.stream == "events")
+    assert timedelta(days=29, hours=23) < bench.clock.now() - log.start < timedelta(days=30)
+    assert log.bar.startswith("█")
