@@ -61,8 +61,8 @@ def create(client: ProviderClient, wanted: Wanted, *, connect: bool) -> Subscrip
         "url": wanted.url,
         "enabled_events[]": wanted.topics,
         "description": f"reconcile: {client.source}",
-        f"metadata[{_MARK}]": wanted.key,
     }
+    form |= {f"metadata[{_MARK}]": wanted.key} if wanted.key else {}
     form |= {"api_version": wanted.api_version} if wanted.api_version else {}
     form |= {"connect": "true"} if connect else {}
     try:

@@ -18,13 +18,14 @@ never imports this package.
     answers.py     what is not an answer is never taken for an empty one (C9), and refused credentials are said
     rebuilding.py  what is rebuilt is the fact that a live delivery tells, under the same key (H9)
     receiving.py   signatures: own, forged, rotated, garbled; identity before parsing (X3)
+    subscribing.py what was made is listed, an unknown outcome is told as one, nobody's topics are taken (S2, S3, S5)
 """
 
 from __future__ import annotations
 
 import pytest
 
-_PARTS = ("answers", "facts", "listing", "rebuilding", "receiving", "worlds")
+_PARTS = ("answers", "facts", "listing", "rebuilding", "receiving", "subscribing", "worlds")
 pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in _PARTS))  # so that failures show both sides
 
 from reconcile.testing.answers import AnswersContract  # noqa: E402 - see above
@@ -32,10 +33,13 @@ from reconcile.testing.facts import FactsContract  # noqa: E402 - see above
 from reconcile.testing.listing import ListingContract  # noqa: E402 - see above
 from reconcile.testing.rebuilding import RebuildingContract  # noqa: E402 - see above
 from reconcile.testing.receiving import ReceivingContract  # noqa: E402 - see above
+from reconcile.testing.subscribing import SubscribingContract  # noqa: E402 - see above
 from reconcile.testing.worlds import NOW, Sample, Vector, World  # noqa: E402 - see above
 
 __all__ = ["NOW", "ConnectorContract", "Sample", "Vector", "World"]
 
 
-class ConnectorContract(FactsContract, ListingContract, AnswersContract, RebuildingContract, ReceivingContract):
+class ConnectorContract(
+    FactsContract, ListingContract, AnswersContract, RebuildingContract, ReceivingContract, SubscribingContract
+):
     """All of it. Each world is made afresh for each test, on a clock that only moves when told to."""
