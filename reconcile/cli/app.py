@@ -29,12 +29,13 @@ COMMANDS = {
     "events": ("events", "What was recorded, however it came."),
     "subscriptions": ("subscriptions", "The providers' webhook subscriptions: as they are, and as they should be."),
     "transactions": ("transactions", "What is pending at providers, and its end."),
+    "alerts": ("alerts", "What people are told, and whether it arrives."),
     "pause": ("targets", "Stop delivering a source's events."),
     "resume": ("targets", "Deliver a source's events again."),
     "db": ("db", "The ledger's schema and its health."),
     "serve": ("serve", "Receive webhooks and deliver them."),
     "daemon": ("daemon", "Run the schedules and deliver, until stopped."),
-    "cron": ("cron", "Run the schedules that came due since they last ran, and exit."),
+    "cron": ("cron", "Run the schedules that are due, and exit."),
     "demo": ("demo", "Show it at work, with no account needed."),
 }
 

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def cron(context: typer.Context) -> None:
-    """Run the schedules that came due since they last ran, and exit.
+    """Run the schedules that are due, and exit.
 
     For a crontab or a Kubernetes CronJob, every few minutes. A schedule that never ran is due. Prints nothing when
     nothing was due, so that cron sends no mail about it.
