@@ -48,10 +48,15 @@ def deliver(context: Context, alerts: AlertsConfig, lease: Lease, *, everything:
     return done
 
 
+def post(session: Session, alerts: AlertsConfig, mail: Mail) -> dict[str, Verdict]:
+    """Hand one mail to the server, for the addresses that are due; what it said of each."""
+    return session.send(alerts.from_, mail.due, message.compose(mail, alerts.from_, alerts.to))
+
+
 def _send(context: Context, alerts: AlertsConfig, lease: Lease, session: Session, mail: Mail) -> bool:
     """Whether anybody has received it."""
     failpoints.reach("mail.before_send")
-    verdicts = session.send(alerts.from_, mail.due, message.compose(mail, alerts.from_, alerts.to))
+    verdicts = post(session, alerts, mail)
     failpoints.reach("mail.sent")
     with context.ledger.write() as tx:
         leases.check(tx, lease)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from reconcile.alerts import due, message, render
 from reconcile.alerts.digest import News
 from reconcile.alerts.due import ESCALATION, OPERATORS, THIRD_PARTY, Audience, Policy
 from reconcile.config import AlertsConfig
 from reconcile.ledger import Tx, incidents, mails
-from reconcile.ledger.mails import Letter, Notice
+from reconcile.ledger.mails import Letter, Mail, Notice
+from reconcile.model import iso
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,14 @@ def write(alerts: AlertsConfig, audience: Audience, news: News) -> Letter:
         made = render.for_operators(news, most=alerts.digest, repeat=alerts.repeat)
     id_ = message.message_id(audience, news, alerts.from_)
     return Letter(id_, audience.name, audience.source, audience.step, made.subject, made.plain, made.html)
+
+
+def trial(alerts: AlertsConfig, now: datetime) -> Mail:
+    """A mail to the operators that says nothing but that it arrived; no outbox keeps it."""
+    made = render.trial()
+    id_ = message.message_id(Audience(f"trial {iso(now)}"), (), alerts.from_)
+    letter = Letter(id_, OPERATORS, "", 0, made.subject, made.plain, made.html)
+    return Mail(0, letter, now, alerts.to, alerts.to)
 
 
 def addresses(alerts: AlertsConfig, audience: Audience) -> tuple[str, ...]:

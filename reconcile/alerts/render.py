@@ -71,7 +71,9 @@ def for_operators(news: News, *, most: int, repeat: timedelta) -> Rendered:
     """The digest: by state and cause, each cause with what was tried and the command that resolves it."""
     parts = digest.parts(news, most)
     headline = _headline(parts)
-    return _both("digest", f"[reconcile] {headline}", headline=headline, parts=parts, repeat=when.span(repeat))
+    return _both(
+        "digest", f"[reconcile] {headline}{_about(parts)}", headline=headline, parts=parts, repeat=when.span(repeat)
+    )
 
 
 def for_third_party(news: News, *, source: str, sender: str) -> Rendered:
@@ -91,6 +93,11 @@ def for_third_party(news: News, *, source: str, sender: str) -> Rendered:
     )
 
 
+def trial() -> Rendered:
+    """What is sent to see whether mail arrives."""
+    return _both("trial", "[reconcile] test", headline="A test")
+
+
 def _both(template: str, subject: str, **values: object) -> Rendered:
     text, html = (_TEMPLATES.get_template(f"{template}.{form}").render(values) for form in ("txt", "html"))
     return Rendered(subject, text, html)
@@ -101,7 +108,7 @@ def _oldest(incidents: Sequence[Incident]) -> list[Incident]:
 
 
 def _headline(parts: Sequence[Part]) -> str:
-    """Such as `3 new: dead events at acme-shop, …`; what is over comes last."""
+    """Such as `3 new, 1 cleared at acme-shop`; what is over comes last."""
     words = {OPENED: "new", ESCALATED: "not taken on yet", REPEATED: "still open", CLEARED: "cleared"}
     counts = ", ".join(f"{part.count:,} {words[part.state]}" for part in parts)
     sources = sorted({group.source for part in parts for group in part.groups if group.source})
@@ -109,6 +116,14 @@ def _headline(parts: Sequence[Part]) -> str:
         return counts
     more = f" and {len(sources) - 3} more" if len(sources) > 3 else ""
     return f"{counts} at {', '.join(sources[:3])}{more}"
+
+
+def _about(parts: Sequence[Part]) -> str:
+    """What most of it is, so that a list of mails tells more than numbers."""
+    titles = list(dict.fromkeys(group.title for part in parts for group in part.groups))
+    if not titles:
+        return ""
+    return f": {titles[0]}{f' and {len(titles) - 1} more' if titles[1:] else ''}"
 
 
 def _count(number: int, noun: str) -> str:

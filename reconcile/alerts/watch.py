@@ -120,7 +120,7 @@ def _paused(source: SourceStatus) -> list[Opening]:
     if not source.paused:
         return []
     by = "by hand" if source.paused == "hand" else "because its target keeps failing"
-    why = f": {source.paused_why}" if source.paused_why else ""
+    why = f": {source.paused_why}" if source.paused_why not in ("", "by hand") else ""
     return [
         Opening(
             source.source,

@@ -53,6 +53,12 @@ class Incident:
     acked_at: datetime | None
     snoozed_until: datetime | None
 
+    def standing(self, now: datetime) -> str:
+        """In one word, for people: open, acknowledged, snoozed or closed."""
+        if self.state == CLOSED:
+            return CLOSED
+        return "acknowledged" if self.acked_at else "snoozed" if self.silent(now) else OPEN
+
     def silent(self, now: datetime) -> bool:
         """Whether a person has said that nothing more need be told of it, or not yet."""
         return self.acked_at is not None or (self.snoozed_until is not None and now < self.snoozed_until)

@@ -94,8 +94,8 @@ class Office:
         self.clock.set(self.clock.now() + timedelta(**span))
 
     def got(self, address: str = OPS) -> list[str]:
-        """The subjects of what an address was sent."""
-        return [str(one.message["Subject"]) for one in self.post.to(address)]
+        """The subjects of what an address was sent, but for what they say it is about."""
+        return [str(one.message["Subject"]).partition(": ")[0] for one in self.post.to(address)]
 
 
 def _no_target(*_: object) -> object:
