@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ def _claims(token: str, key: bytes | RSAPublicKey, algorithm: str) -> Mapping[st
 
 def _in_time(claims: Mapping[str, Any], now: float) -> None:
     times = {name: claims[name] for name in _TIMES if name in claims}
-    if any(isinstance(time, bool) or not isinstance(time, int | float) for time in times.values()):
+    if not all(map(_is_time, times.values())):
         raise refused("the token's times are no numbers")
     leeway = TOLERANCE.total_seconds()
     if "exp" not in times and "iat" not in times:
@@ -104,3 +105,7 @@ def _in_time(claims: Mapping[str, Any], now: float) -> None:
     early = now < max(times.get("nbf", now), times.get("iat", now)) - leeway
     if late or early:
         raise refused("the token is not good now: a replay, or a wrong clock")
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -63,7 +63,7 @@ class ReceivingContract(Bench):
 
     def test_a_changed_byte_is_refused(self) -> None:
         """One bit of the body, a byte more or a byte less, and it is not what was signed (X3)."""
-        for connector, sample in self.deliveries():
+        for connector, sample in self.deliveries() if self.body_is_signed else ():
             flipped = bytes([sample.body[0] ^ 1]) + sample.body[1:]
             for body in (flipped, sample.body + b" ", sample.body[:-1], b""):
                 _refused(connector, replace(_delivery(sample), body=body), [self.secret])

@@ -64,6 +64,8 @@ class Bench:
     settings: ClassVar[Mapping[str, Any]] = {}
     secret: ClassVar[str] = "whsec_dummy"
     vector: ClassVar[Vector | None] = None
+    #: Whether a signature covers the body; a static token in a header says only who sent it.
+    body_is_signed: ClassVar[bool] = True
     #: Keys of an answer that a genuine one may lack, such as the next page's token: their absence proves nothing.
     optional_keys: ClassVar[frozenset[str]] = frozenset()
 

@@ -63,3 +63,35 @@ class TestByLinkHeader(ConnectorContract):
 
     def worlds(self, clock: SettableClock) -> Iterator[World]:
         return worlds_of(shapes.BY_LINK, "payments", self.secret, clock)
+
+
+class TestRazorpay(ConnectorContract):
+    """The recipe: offsets, unix seconds with exclusive bounds."""
+
+    name = "gateway"
+    settings: ClassVar = gateways.settings_of("razorpay")
+
+    def worlds(self, clock: SettableClock) -> Iterator[World]:
+        return worlds_of(shapes.RAZORPAY, "payments", self.secret, clock)
+
+
+class TestPaystack(ConnectorContract):
+    """The recipe: page numbers, a status call within an envelope, SHA-512."""
+
+    name = "gateway"
+    settings: ClassVar = gateways.settings_of("paystack")
+    secret = "sk_test_dummy"
+
+    def worlds(self, clock: SettableClock) -> Iterator[World]:
+        return worlds_of(shapes.PAYSTACK, "transaction", self.secret, clock)
+
+
+class TestXendit(ConnectorContract):
+    """The recipe: the last item's id for a cursor, a status call that is a list of one, a static token."""
+
+    name = "gateway"
+    settings: ClassVar = gateways.settings_of("xendit")
+    body_is_signed = False
+
+    def worlds(self, clock: SettableClock) -> Iterator[World]:
+        return worlds_of(shapes.XENDIT, "transactions", self.secret, clock)

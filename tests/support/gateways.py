@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from datetime import timedelta
+
+import yaml
 
 from reconcile.connector import StreamRef
 from reconcile.model import TransactionStatus, Window
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.gateway import FakeGateway, Shape
 from reconcile.testing import NOW, Sample, World
+from support.docs import ROOT, marked
 
 START = NOW - timedelta(hours=3)
 URL = "https://hooks.acme.example/gate"
@@ -120,3 +124,30 @@ _ENDS = (
 def worlds_of(shape: Shape, stream: str, secret: str, clock: SettableClock, **more) -> Iterator[World]:
     """The one world of a contract."""
     yield a_world(shape, stream, clock, secret, **more)
+
+
+RECIPES = ROOT / "docs/how-to/gateway-recipes.md"
+#: What the recipes find in their environment: the fakes' credentials.
+VARIABLES = {
+    "RAZORPAY_KEY_ID": "rzp_test_dummy",
+    "RAZORPAY_KEY_SECRET": "secret_dummy",
+    "RAZORPAY_WEBHOOK_SECRET": "whsec_dummy",
+    "PAYSTACK_SECRET_KEY": "sk_test_dummy",
+    "XENDIT_SECRET_KEY": "xnd_development_dummy",
+    "XENDIT_CALLBACK_TOKEN": "whsec_dummy",
+}
+GATEWAY_VARIABLES = (*VARIABLES, "GATEWAY_TOKEN", "GATEWAY_SECRET")
+
+
+def recipe(name):
+    """The text of a recipe, as it stands on its page."""
+    return marked(RECIPES, f"recipe {name}")
+
+
+def settings_of(name):
+    """A recipe's own keys of the connector, with what its variables stand for."""
+    text = re.sub(r"\$\{(\w+)\}", lambda found: VARIABLES[found[1]], recipe(name))
+    source = yaml.safe_load(text)["sources"][name]
+    common = {"connector", "handler"}
+    webhook = {key: value for key, value in source["webhook"].items() if key in ("event", "signature")}
+    return {**{key: value for key, value in source.items() if key not in common}, "webhook": webhook}

@@ -17,6 +17,7 @@ import pytest
 import stripe
 import yaml as plain_yaml
 from support.docs import PAGES, ROOT, blocks, marked
+from support.gateways import GATEWAY_VARIABLES
 
 import connectors.shopify.signature as shopify
 import connectors.stripe.signature as stripe_signature
@@ -27,7 +28,8 @@ from reconcile.targets.loading import load_handler, topics_nobody_takes
 
 HOW_TO = ROOT / "docs/how-to"
 SECRET = "hush_dummy"
-ENV = dict.fromkeys(("SHOPIFY_ACCESS_TOKEN", "SHOPIFY_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET", "APP_DB"), SECRET)
+NAMES = ("SHOPIFY_ACCESS_TOKEN", "SHOPIFY_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET", "APP_DB", *GATEWAY_VARIABLES)
+ENV = dict.fromkeys(NAMES, SECRET)
 ENV["STRIPE_API_KEY"] = "sk_test_dummy"
 SOURCE = "sources:\n  acme-shop:\n    connector: shopify\n    shop: acme.myshopify.com\n    access_token: shpat_dummy\n"
 WEBHOOK = "    webhook: {secret: hush_dummy, topics: [orders/create]}\n"
