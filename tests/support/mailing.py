@@ -42,13 +42,14 @@ class Office:
     smtp: str = ""
     more: str = ""
     alerts: bool = True
+    sources: str = ""
     schedules: str = ""
     stop: Stop = field(default_factory=Stop)
 
     def config(self) -> config.Config:
         """The configuration as it would be in the file."""
         smtp = self.smtp or f"smtp://127.0.0.1:{self.post.port}?tls=off"
-        text = f"ledger: {self.ledger.url}\nsources:\n{a_shop('shop')}{a_shop('pay')}{self.schedules}"
+        text = f"ledger: {self.ledger.url}\nsources:\n{a_shop('shop')}{a_shop('pay')}{self.sources}{self.schedules}"
         if self.alerts:
             text += ALERTS.format(smtp=smtp, to=self.to, party=PARTY, more=self.more)
         path = self.folder / "schedules.yaml"
