@@ -76,8 +76,11 @@ def _stream(stream: StreamStatus) -> Iterator[str]:
 
 
 def _holes(stream: StreamStatus) -> str:
+    """Only what the lag does not say already: that the newest time is not read yet."""
     number = len(stream.holes)
-    return f"; {number} stretch{'es' if number > 1 else ''} to read" if number else ""
+    if not number or [hole.end for hole in stream.holes] == [stream.due]:
+        return ""
+    return f"; {number} stretch{'es' if number > 1 else ''} to read"
 
 
 def _valve(stream: StreamStatus) -> Iterator[str]:

@@ -135,6 +135,23 @@ def test_status_shows_the_bar_and_the_last_run(project):
     assert document["crashed"] == []
 
 
+def test_status_names_both_ways_on_from_a_closed_valve(project):
+    """Each command stands in a line of its own, fits a terminal of 80 columns, and does what it says."""
+    with shop(project, orders=25):
+        assert project.run("run", "--since", "1d").returncode == 3
+        lines = project.call("status").stdout.splitlines()
+        commands = [line.strip() for line in lines if line.strip().startswith("reconcile ")]
+        since = project.call_json("status")["sources"][0]["streams"][0]["horizon"]
+        assert commands == [
+            f"reconcile baseline --since {since[:19]}Z --source acme-shop",
+            "reconcile run --force --source acme-shop",
+        ]
+        assert max(map(len, lines)) <= 80
+        assert project.run(*commands[0].split()[1:]).returncode == 0
+        assert "VALVE CLOSED" not in project.call("status").stdout
+    assert project.effects() == []
+
+
 def test_the_database_commands_look_after_the_schema(project):
     """`upgrade` sets up, `version` compares, `check` finds a whole ledger and a damaged one."""
     with shop(project):

@@ -193,15 +193,6 @@ def test_an_interrupt_is_130(receiver):
     assert receiver.stop(signal.SIGINT) == 130
 
 
-def test_a_taken_port_is_said(project, receiver):
-    """Exit 2, and what to do."""
-    port = str(urlsplit(receiver.url).port)
-    done = project.run("serve", "--port", port)
-    assert done.returncode == 2
-    assert "--port" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_a_secret_that_is_missing_is_said_at_the_start(project):
     """Without `webhook.secret` every delivery is refused, so the receiver warns before the first one comes."""
     config = project.folder / "schedules.yaml"
