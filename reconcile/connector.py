@@ -197,7 +197,11 @@ class Mend(StrEnum):
 
 @runtime_checkable
 class Connector(Protocol):
-    """What every connector has. `Settings` is the pydantic model of its own keys (`extra="forbid"`)."""
+    """What every connector has. `Settings` is the pydantic model of its own keys (`extra="forbid"`).
+
+    A field of it that is named as a common key is given that key's value: `base_url`, and of `webhook` the keys that
+    are not the core's. `facts` may depend on the settings, so it is an instance that is asked for them.
+    """
 
     facts: Facts
     Settings: ClassVar[type[BaseModel]]

@@ -173,7 +173,7 @@ def _lag(tx: Tx, config: Config, stream: StreamStatus, limits: AlertsConfig) -> 
 
 def _retention(tx: Tx, source: SourceConfig, stream: StreamStatus) -> list[Opening]:
     """A hole that the provider soon cannot show any more."""
-    facts = connector_class(source.connector).facts
+    facts = connector_class(source.connector)(source.settings).facts
     remembers = next((one.retention for one in facts.streams if one.name == stream.stream.partition("@")[0]), None)
     if remembers is None or not stream.holes:
         return []
