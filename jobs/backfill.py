@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from reconcile import credentials
 from reconcile.config import SourceConfig
 from reconcile.connector import Connector, Facts, Greeting, ListsItems, Rebuilds, StreamKind, StreamRef
 from reconcile.context import Context, Options
-from reconcile.errors import ConfigError, ReconcileError, Stopped
+from reconcile.errors import ConfigError, CredentialsRefused, ReconcileError, Stopped
 from reconcile.http import ProviderClient
 from reconcile.leasing import holding
 from reconcile.ledger import coverage, horizons
@@ -38,6 +39,7 @@ class Result:
     codes: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    refused: CredentialsRefused | None = None
     bug: Exception | None = None
 
 
@@ -59,6 +61,17 @@ def run(context: Context, options: Options, report: RunReport) -> int:
 
 
 def _source(context: Context, options: Options, source: SourceConfig) -> Result:
+    result = _attempt(context, options, source)
+    if options.dry_run or context.stop.is_set():
+        return result
+    if result.refused:
+        credentials.refused(context, source.name, NAME, result.refused)
+    elif not result.errors and not result.bug:
+        credentials.accepted(context, source.name, NAME)
+    return result
+
+
+def _attempt(context: Context, options: Options, source: SourceConfig) -> Result:
     result = Result()
     try:
         connector = _readable(context, source)
@@ -73,6 +86,7 @@ def _source(context: Context, options: Options, source: SourceConfig) -> Result:
         named = f"{source.name}: "  # which a provider's error begins with already
         result.errors.append(named + str(error).removeprefix(named))
         result.codes.append(error.exit_code)
+        result.refused = error if isinstance(error, CredentialsRefused) else None
         if not result.streams:
             result.streams += failed(context.connector(source).facts, source, context.clock.now(), str(error))
     except Exception as error:  # noqa: BLE001 - raised again once every other source is through
@@ -119,6 +133,7 @@ def _tell(result: Result, outcomes: Sequence[Outcome]) -> None:
         result.streams.append(outcome.report)
         result.codes += outcome.codes
         result.notes += outcome.notes
+        result.refused = result.refused or outcome.refused
     result.bug = next((outcome.bug for outcome in outcomes if outcome.bug), None)
 
 

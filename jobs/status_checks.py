@@ -8,6 +8,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
+from reconcile import credentials
 from reconcile.config import SourceConfig
 from reconcile.connector import ReportsStatus
 from reconcile.context import Context, Options
@@ -16,6 +17,8 @@ from reconcile.report import RunReport, exit_code
 from reconcile.transactions.answers import Came
 from reconcile.transactions.asking import Asker, Tally
 from reconcile.transactions.ladders import ladder_of
+
+NAME = "status-checks"
 
 
 def run(context: Context, options: Options, report: RunReport) -> int:
@@ -32,6 +35,7 @@ def run(context: Context, options: Options, report: RunReport) -> int:
     tallies = _ask(context, sources, now)
     for source, tally in zip(sources, tallies, strict=True):
         _tell(report, source, tally)
+        _tell_of_credentials(context, source, tally)
     if bug := next((tally.bug for tally in tallies if tally.bug), None):
         raise bug
     stopped = [context.stop.exit_code] if context.stop.is_set() else []
@@ -54,6 +58,13 @@ def _tell(report: RunReport, source: SourceConfig, tally: Tally) -> None:
         report.errors.append(named + tally.error.removeprefix(named))
     if tally.failed > 1:
         report.notes.append(f"{source.name}: {tally.failed} transactions could not be asked about and stay as they are")
+
+
+def _tell_of_credentials(context: Context, source: SourceConfig, tally: Tally) -> None:
+    if tally.refused:
+        credentials.refused(context, source.name, NAME, tally.refused)
+    elif tally.checked and not tally.failed:
+        credentials.accepted(context, source.name, NAME)
 
 
 def _say(context: Context, source: SourceConfig, now: datetime, report: RunReport) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from reconcile import credentials
 from reconcile.config import SourceConfig
 from reconcile.connector import ListsItems
 from reconcile.context import Context, Options
-from reconcile.errors import ReconcileError, Stopped
+from reconcile.errors import CredentialsRefused, ReconcileError, Stopped
 from reconcile.report import RunReport, exit_code
 from reconcile.subscriptions.source import Checked, check
+
+NAME = "subscriptions"
 
 
 def run(context: Context, options: Options, report: RunReport) -> int:
@@ -39,11 +42,16 @@ def run(context: Context, options: Options, report: RunReport) -> int:
 
 def _source(context: Context, options: Options, source: SourceConfig) -> Checked:
     try:
-        return check(context, source, dry_run=options.dry_run, prune=options.prune)
+        checked = check(context, source, dry_run=options.dry_run, prune=options.prune)
     except Stopped:
         return Checked(codes=[context.stop.exit_code])
     except ReconcileError as error:
+        if isinstance(error, CredentialsRefused) and not options.dry_run:
+            credentials.refused(context, source.name, NAME, error)
         named = f"{source.name}: "  # which a provider's error begins with already
         return Checked(errors=[named + str(error).removeprefix(named)], codes=[error.exit_code])
     except Exception as error:  # noqa: BLE001 - raised again once every other source is through
         return Checked(bug=error)
+    if not options.dry_run:
+        credentials.accepted(context, source.name, NAME)
+    return checked

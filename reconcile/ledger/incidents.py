@@ -183,9 +183,11 @@ def unsettled(tx: Tx) -> list[Incident]:
     return [_incident(row) for row in tx.connection.execute(query)]
 
 
-def open_keys(tx: Tx) -> dict[tuple[str, str], int]:
+def open_keys(tx: Tx, kind: IncidentKind | None = None) -> dict[tuple[str, str], int]:
     """The number of each open incident by (source, key); who opens incidents gives them keys of their own."""
     query = select(table.c.source, table.c.key, table.c.id).where(text(OPEN_INCIDENTS))
+    if kind is not None:
+        query = query.where(table.c.kind == kind)
     return {(source, key): id_ for source, key, id_ in tx.connection.execute(query)}
 
 

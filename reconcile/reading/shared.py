@@ -10,6 +10,7 @@ from reconcile.config import SourceConfig
 from reconcile.connector import Connector
 from reconcile.context import Context, Options
 from reconcile.diff import Rebuild
+from reconcile.errors import CredentialsRefused
 from reconcile.http import ProviderClient
 from reconcile.ledger.leases import Lease
 from reconcile.reading.plan import Ask
@@ -37,9 +38,13 @@ class Streaming:
 
 @dataclass(slots=True)
 class Outcome:
-    """A stream's report, with its exit codes and sentences for people; `bug` is what none of ours raised."""
+    """A stream's report, with its exit codes and sentences for people; `bug` is what none of ours raised.
+
+    `refused` says that the provider does not take the credentials for this stream.
+    """
 
     report: StreamReport
+    refused: CredentialsRefused | None = None
     codes: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     bug: Exception | None = None

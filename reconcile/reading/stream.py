@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reconcile.config import SourceConfig
 from reconcile.connector import Facts, ListsItems
-from reconcile.errors import ProviderError, ReconcileError, Stopped
+from reconcile.errors import CredentialsRefused, ProviderError, ReconcileError, Stopped
 from reconcile.inbox import Book
 from reconcile.ledger import checkpoints, gaps, leases, streams
 from reconcile.ledger.coverage import Covered
@@ -74,6 +74,7 @@ def _work(shared: Streaming, planned: StreamPlan, outcome: Outcome) -> None:
         report.error = "stopped by a signal; run again to go on"
     except ReconcileError as error:
         outcome.codes.append(error.exit_code)
+        outcome.refused = error if isinstance(error, CredentialsRefused) else None
         report.error = str(error)
     settle(shared, planned, tiler, recorder, outcome)
 

@@ -10,21 +10,24 @@ import logging
 import math
 import threading
 from collections import Counter
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from queue import Empty, SimpleQueue
+from typing import TypeVar
 
 from reconcile import failpoints
 from reconcile.clock import Stop
 from reconcile.config import SourceConfig
 from reconcile.connector import Connector, ReportsStatus
 from reconcile.context import Context
-from reconcile.errors import CredentialsRefused, LedgerError, NotFound, ProviderError, Rejected, Stopped
+from reconcile.errors import CredentialsRefused, NotFound, ProviderError, Rejected, Stopped
 from reconcile.http import ProviderClient
 from reconcile.ledger import claims, transactions
 from reconcile.model import Reported
 from reconcile.reading import recorded
-from reconcile.transactions.answers import Answer, Came, Desk
+from reconcile.transactions.answers import Answer, Answered, Came, Desk
 from reconcile.transactions.ladders import ladder_of
 from reconcile.transactions.telling import fit
 from reconcile.transactions.transaction import Transaction
@@ -36,6 +39,9 @@ ENOUGH = 5
 #: How long an answer may take without holding up the source's rate, in seconds.
 _LATENCY = 0.5
 _MOST_THREADS = 32
+#: How long a commit waits for one more answer, in seconds.
+_LINGER = 0.02
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -46,6 +52,7 @@ class Tally:
     failed: int = 0
     in_a_row: int = 0
     error: str = ""
+    refused: CredentialsRefused | None = None
     codes: list[int] = field(default_factory=list)
     bug: Exception | None = None
 
@@ -91,24 +98,46 @@ class Asker:
 
     def _one_by_one(self, client: ProviderClient) -> None:
         while batch := self._claim(1):
-            self._one(client, batch[0])
+            if (answered := self._one(client, batch[0])) is not None:
+                self._enter([answered])
 
     def _side_by_side(self, client: ProviderClient) -> None:
         threads = self._threads()
-        running: set[Future[None]] = set()
-        with ThreadPoolExecutor(threads, thread_name_prefix=f"ask {self._desk.source.name}") as pool:
-            while batch := self._claim(2 * threads - len(running)):
-                running |= {pool.submit(self._one, client, one) for one in batch}
-                while len(running) > threads:
-                    running = self._collect(running)
-            while running:
-                running = self._collect(running)
+        done: SimpleQueue[Answered | BaseException | None] = SimpleQueue()
 
-    def _collect(self, running: set[Future[None]]) -> set[Future[None]]:
-        done, left = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
-            future.result()
-        return left
+        def work(one: Transaction) -> None:
+            try:
+                done.put(self._one(client, one))
+            except BaseException as error:  # noqa: BLE001 - raised by the thread that waits for it
+                done.put(error)
+
+        running = 0
+        with ThreadPoolExecutor(threads, thread_name_prefix=f"ask {self._desk.source.name}") as pool:
+            while True:
+                if running <= 2 * threads:
+                    batch = self._claim(2 * threads)
+                    running += len(batch)
+                    for one in batch:
+                        pool.submit(work, one)
+                if not running:
+                    return
+                answers = _gather(done, min(running, threads))
+                running -= len(answers)
+                self._enter([one for one in answers if isinstance(one, Answered)])
+                self._raise(answers)
+
+    def _raise(self, answers: Iterable[object]) -> None:
+        for error in answers:
+            if isinstance(error, BaseException):
+                self._enough.set()
+                raise error
+
+    def _enter(self, answered: list[Answered]) -> None:
+        try:
+            self.tally.came += self._desk.enter(answered) if answered else Counter()
+        except BaseException:
+            self._enough.set()  # nobody asks on for answers that cannot be kept
+            raise
 
     def _threads(self) -> int:
         rate = self._desk.source.http.rate or self._connector.facts.rate
@@ -141,22 +170,17 @@ class Asker:
             with self._context.ledger.write() as tx:
                 transactions.unclaim(tx, self._desk.source.name, owners)
 
-    def _one(self, client: ProviderClient, claimed: Transaction) -> None:
+    def _one(self, client: ProviderClient, claimed: Transaction) -> Answered | None:
+        """Ask about one; None if there is no answer to enter, and its claim is given back in the end."""
         if self._enough.is_set() or self._context.stop.is_set():
-            return
+            return None
         try:
-            answer = self._ask(client, claimed)
-            came = self._desk.enter(claimed, answer)
+            return Answered(claimed, self._ask(client, claimed))
         except Stopped:
-            return
+            return None
         except CredentialsRefused as error:
             self._refused(error)
-            return
-        except LedgerError:
-            self._enough.set()
-            raise
-        with self._lock:
-            self.tally.came[came] += 1
+            return None
 
     def _ask(self, client: ProviderClient, claimed: Transaction) -> Answer:
         """Whatever comes instead of a status keeps the state it has (P2)."""
@@ -196,4 +220,16 @@ class Asker:
         self._enough.set()
         with self._lock:
             self.tally.error = str(error)
+            self.tally.refused = error
             self.tally.codes.append(error.exit_code)
+
+
+def _gather(done: SimpleQueue[T], most: int) -> list[T]:
+    """The next answer, and those that come right after it, so that they share a commit."""
+    found = [done.get()]
+    while len(found) < most:
+        try:
+            found.append(done.get(timeout=_LINGER))
+        except Empty:
+            break
+    return found
