@@ -3,7 +3,8 @@
 installation.py  the packages beside `reconcile`
 handlers.py      a source's handler and its app's own record
 ledger.py        the ledger can be opened and written; first contact
-provider.py      credentials, account, clock, subscriptions, signing
+provider.py      credentials, account, clock, signing
+subscriptions.py whether every topic has its subscription
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ def check_configured(
     yield Finding(Level.OK, "configuration", f"{config.path} names {len(config.sources)} source(s)")
     yield from (Finding(Level.WARN, "configuration", warning) for warning in config.warnings)
     yield from guarded("ledger", ledger.check(config, clock))
+    ours = ledger.recorded(config, clock)
     for source in config.sources.values():
         yield from guarded(source.name, handlers.check(source, config.path.parent))
-        yield from guarded(source.name, provider.check(source, clock, stop, transports(source)))
+        yield from guarded(
+            source.name, provider.check(source, clock, stop, transports(source), ours.get(source.name, ()))
+        )

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from reconcile.check.finding import Finding, Level
 from reconcile.clock import Clock
 from reconcile.config import Config
-from reconcile.ledger import Ledger, horizons, views
+from reconcile.errors import LedgerError
+from reconcile.ledger import Ledger, horizons, subscriptions, views
+from reconcile.ledger.subscriptions import Ours
 
 AREA = "ledger"
 
@@ -18,6 +20,19 @@ def check(config: Config, clock: Clock) -> Iterator[Finding]:
     try:
         yield Finding(Level.OK, AREA, f"{ledger!r} can be read and written")
         yield from _first_contact(config, ledger)
+    finally:
+        ledger.close()
+
+
+def recorded(config: Config, clock: Clock) -> dict[str, list[Ours]]:
+    """The subscriptions recorded as ours, by source; none where the ledger cannot be read, which `check` has said."""
+    try:
+        ledger = Ledger.open(config.ledger.get_secret_value(), clock, upgrade=False)
+    except LedgerError:
+        return {}
+    try:
+        with ledger.read() as tx:
+            return {name: subscriptions.of(tx, name) for name in config.sources}
     finally:
         ledger.close()
 

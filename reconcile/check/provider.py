@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import httpx
 
 from reconcile import when
+from reconcile.check import subscriptions
 from reconcile.check.finding import Finding, Level, failure
 from reconcile.clock import Clock, Stop
-from reconcile.config import HttpHandler, SourceConfig, WebhookConfig
-from reconcile.config.urls import same_url
-from reconcile.connector import Connector, Receives, SeesSubscriptions, Signs, Subscription, connector_class
+from reconcile.config import HttpHandler, SourceConfig
+from reconcile.connector import Connector, Receives, SeesSubscriptions, Signs, connector_class
 from reconcile.context import provider_client
 from reconcile.errors import ConfigError, CredentialsRefused, ProviderError
 from reconcile.http import ProviderClient
+from reconcile.ledger.subscriptions import Ours
 from reconcile.reading.plan import unlisted, wanted_streams
 from reconcile.topics import Topics
 
@@ -26,21 +27,30 @@ SKEW_REFUSED = timedelta(minutes=5)
 
 
 def check(
-    source: SourceConfig, clock: Clock, stop: Stop, transport: httpx.BaseTransport | None = None
+    source: SourceConfig,
+    clock: Clock,
+    stop: Stop,
+    transport: httpx.BaseTransport | None = None,
+    ours: Sequence[Ours] = (),
 ) -> Iterator[Finding]:
-    """One source: what its connector can do as configured, then what its provider answers."""
+    """One source: what its connector can do as configured, then what its provider answers.
+
+    `ours` are the subscriptions recorded as ours.
+    """
     connector = connector_class(source.connector)(source.settings)
     yield from _signing(source, connector)
     yield from _secrets(source, connector)
     yield from _unlisted(source, connector)
     client = provider_client(source, connector, clock, stop, transport)
     try:
-        yield from _asked(source, connector, client, clock)
+        yield from _asked(source, connector, client, clock, ours)
     finally:
         client.close()
 
 
-def _asked(source: SourceConfig, connector: Connector, client: ProviderClient, clock: Clock) -> Iterator[Finding]:
+def _asked(
+    source: SourceConfig, connector: Connector, client: ProviderClient, clock: Clock, ours: Sequence[Ours]
+) -> Iterator[Finding]:
     try:
         greeting = connector.greet(client)
     except CredentialsRefused as error:
@@ -59,7 +69,7 @@ def _asked(source: SourceConfig, connector: Connector, client: ProviderClient, c
         yield Finding(Level.WARN, source.name, what, "ask the provider for the scope that reads further back")
     yield _skew(source, client, clock)
     if source.webhook is not None and isinstance(connector, SeesSubscriptions):
-        yield from _subscriptions(source, source.webhook, connector, client)
+        yield from subscriptions.check(source, connector, client, ours)
 
 
 def _skew(source: SourceConfig, client: ProviderClient, clock: Clock) -> Finding:
@@ -76,35 +86,6 @@ def _skew(source: SourceConfig, client: ProviderClient, clock: Clock) -> Finding
     return Finding(Level.OK, source.name, "clock: agrees with the provider's")
 
 
-def _subscriptions(
-    source: SourceConfig, webhook: WebhookConfig, connector: SeesSubscriptions, client: ProviderClient
-) -> Iterator[Finding]:
-    if webhook.url is None:
-        remedy = "set webhook.url to where live deliveries go, and it is compared with what the provider has"
-        yield Finding(Level.WARN, source.name, "subscriptions: webhook.url is not set", remedy)
-        return
-    try:
-        ours = [one for one in connector.subscriptions(client) if same_url(one.url, webhook.url)]
-    except ProviderError as error:
-        yield failure(source.name, error)
-        return
-    yield from _compared(source, webhook, ours)
-
-
-def _compared(source: SourceConfig, webhook: WebhookConfig, ours: list[Subscription]) -> Iterator[Finding]:
-    live = Topics(name for one in ours if one.enabled for name in one.topics)
-    disabled = [one for one in ours if not one.enabled]
-    lacking = [topic for topic in webhook.topics if topic not in live]
-    for one in disabled:
-        what = f"subscriptions: {one.id} to {webhook.url} is disabled"
-        yield Finding(Level.WARN, source.name, what, "enable it at the provider")
-    if lacking:
-        what = f"subscriptions: the provider sends no {', '.join(lacking)} to {webhook.url}"
-        yield Finding(Level.WARN, source.name, what, "subscribe at the provider, or only backfills will find them")
-    elif not disabled:
-        yield Finding(Level.OK, source.name, f"subscriptions: every topic is sent to {webhook.url}")
-
-
 def _signing(source: SourceConfig, connector: Connector) -> Iterator[Finding]:
     if not isinstance(source.handler, HttpHandler):
         return
@@ -119,7 +100,7 @@ def _signing(source: SourceConfig, connector: Connector) -> Iterator[Finding]:
 
 def _secrets(source: SourceConfig, connector: Connector) -> Iterator[Finding]:
     if source.webhook and source.webhook.url and not source.webhook.secrets and isinstance(connector, Receives):
-        what = "webhook.secret is not set: our receiver would refuse every delivery"
+        what = "webhook.secret is not set: our receiver accepts only what a subscription of our own making signs"
         yield Finding(Level.WARN, source.name, what, "set it, unless the app receives on its own and has `recorded:`")
 
 

@@ -12,6 +12,7 @@ from reconcile.cli import reports, wiring
 from reconcile.cli.options import AsJson, Sources, known_sources
 from reconcile.cli.output import Table
 from reconcile.cli.state import State
+from reconcile.config.urls import shown
 from reconcile.connector import Subscription
 from reconcile.context import Options
 from reconcile.report import exit_code
@@ -46,14 +47,14 @@ def list_(context: typer.Context, *, source: Sources = None, as_json: AsJson = F
     """List every subscription a provider has, and whose it is."""
     state = State.of(context)
     looked = _looked(state, source, prune=False)
-    shown = [(one, subscription) for one in looked for subscription in _observed(one)]
+    pairs = [(one, subscription) for one in looked for subscription in _observed(one)]
     code = exit_code(one.error.exit_code for one in looked if one.error)
     if as_json:
-        rows = [_listed(*pair) for pair in shown]
+        rows = [_listed(*pair) for pair in pairs]
         state.output.json({"subscriptions": rows, "errors": _errors(looked), "exit_code": code})
     else:
         table = Table(("source", "id", "state", "whose", "version", "address", "topics"))
-        for row in (_listed(*pair) for pair in shown):
+        for row in (_listed(*pair) for pair in pairs):
             cells = (row["source"], row["id"], "enabled" if row["enabled"] else "DISABLED", row["whose"])
             table.add(*cells, row["api_version"] or "-", row["url"], ", ".join(row["topics"]))
         state.output.table(table)
@@ -109,7 +110,7 @@ def _listed(one: Looked, subscription: Subscription) -> dict[str, Any]:
     return {
         "source": one.source.name,
         "id": subscription.id,
-        "url": _address(subscription),
+        "url": shown(subscription.url),
         "topics": list(subscription.topics),
         "enabled": subscription.enabled,
         "api_version": subscription.api_version,
@@ -117,15 +118,10 @@ def _listed(one: Looked, subscription: Subscription) -> dict[str, Any]:
     }
 
 
-def _address(subscription: Subscription) -> str:
-    """Without its query, where others keep tokens."""
-    return subscription.url.partition("?")[0]
-
-
 def _plan(one: Looked, *, prune: bool) -> Iterator[str]:
     webhook = one.source.webhook
     if one.error is None:
-        yield f"{one.source.name}: {one.why or (_bare(webhook.url) if webhook and webhook.url else '')}"
+        yield f"{one.source.name}: {one.why or (shown(webhook.url) if webhook and webhook.url else '')}"
     width = max((len(row.topic) for step in one.steps for row in step.rows), default=0)
     for step in one.steps:
         for row in step.rows:
@@ -134,7 +130,7 @@ def _plan(one: Looked, *, prune: bool) -> Iterator[str]:
             yield f"      {step.why}"
     for extra in one.extra:
         will = "will be deleted" if prune else "stays; --prune deletes it"
-        yield f"  {'-' if prune else ' '} {extra.id} to {_address(extra)}: ours, and not needed: {will}"
+        yield f"  {'-' if prune else ' '} {extra.id} to {shown(extra.url)}: ours, and not needed: {will}"
 
 
 def _will(step: Step, action: Action) -> str:
@@ -142,10 +138,6 @@ def _will(step: Step, action: Action) -> str:
     place = f" ({about.id})" if about and action in (Action.ENABLED, Action.UPDATED) else ""
     instead = f", after {about.id} is deleted" if step.first and about else ""
     return f"{_WILL[action]}{place}{instead}"
-
-
-def _bare(url: str) -> str:
-    return url.partition("?")[0]
 
 
 def _total(looked: Sequence[Looked], *, prune: bool) -> str:

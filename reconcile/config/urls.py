@@ -50,6 +50,11 @@ def same_url(one: str, other: str) -> bool:
     return _normal(one) == _normal(other)
 
 
+def shown(url: str) -> str:
+    """A URL without its query, where some keep tokens."""
+    return url.partition("?")[0]
+
+
 def _normal(url: str) -> tuple[str, str, int, str, str]:
     parts = urlsplit(url)
     port = parts.port or {"http": 80, "https": 443}[parts.scheme]

@@ -92,7 +92,7 @@ def _compared(
 ) -> Survey:
     webhook = source.webhook
     assert webhook is not None  # noqa: S101 - narrows for mypy; a source without one is not surveyed
-    situation = Situation(observed, connector.mend, _usable(ours, observed), webhook.api_versions, prune)
+    situation = Situation(observed, connector.mend, usable(ours, observed), webhook.api_versions, prune)
     return Survey(compare(wanted_of(webhook, connector), situation), situation, ours)
 
 
@@ -102,7 +102,7 @@ def wanted_of(webhook: WebhookConfig, connector: ManagesSubscriptions) -> Sequen
     return connector.wanted(webhook.url, webhook.topics, version) if webhook.url else ()
 
 
-def _usable(ours: Sequence[Ours], observed: Sequence[Subscription]) -> dict[str, bool]:
+def usable(ours: Sequence[Ours], observed: Sequence[Subscription]) -> dict[str, bool]:
     """The ids that are ours, and whether what they send can be verified. One made by an attempt of ours that nobody
     knows the end of is signed with a secret that nobody knows either.
     """
