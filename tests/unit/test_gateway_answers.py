@@ -205,7 +205,8 @@ def test_other_credentials_and_other_questions_are_other_accounts():
     "answer",
     [
         {"payments": None}, {"payments": {}}, {"payments": "none"}, {"data": []}, {"payments": [1]},
-        {"payments": [None]}, {"payments": [{}]}, {"payments": [{**ITEM, "reference": ""}]}, {"payments": [{**ITEM, "reference": None}]},
+        {"payments": [None]}, {"payments": [{}]}, {"payments": [{**ITEM, "reference": ""}]},
+        {"payments": [{**ITEM, "reference": None}]},
         {"payments": [{**ITEM, "reference": "x" * 500}]}, {"payments": [{**ITEM, "reference": ["a"]}]},
         {"payments": [{**ITEM, "created_at": None}]}, {"payments": [{**ITEM, "created_at": "soon"}]},
         {"payments": [{**ITEM, "status": None}]}, {"payments": [{**ITEM, "amount": "12,50"}]},

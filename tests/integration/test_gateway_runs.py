@@ -1,0 +1,177 @@
+"""Whole runs with the gateway recipes: webhooks are lost, payments stay pending, and all is handled once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import msgspec
+import pytest
+from support import gateways
+from support.gateways import URL, VARIABLES
+from support.pending import known, later
+from support.running import a_bench, stream_of
+
+from reconcile.connector import connector_class
+from reconcile.model import GapKind, TransactionStatus
+from reconcile.receiver import Receiver
+from reconcile.sandbox.gateway import FakeGateway, shapes
+from reconcile.sandbox.wire_faults import answers, before, html
+
+SUCCEEDED, FAILED = TransactionStatus.SUCCEEDED, TransactionStatus.FAILED
+REFUNDED = TransactionStatus.REFUNDED
+RECIPES = {
+    "razorpay": (shapes.RAZORPAY, "whsec_dummy", "payment.captured", "payment.failed"),
+    "paystack": (shapes.PAYSTACK, "sk_test_dummy", "charge.success", "charge.failed"),
+    "xendit": (shapes.XENDIT, "whsec_dummy", "payment.succeeded", "payment.failed"),
+}
+#: Another provider, whose list is asked by last change and page by page.
+CHURNING = """\
+  gate:
+    connector: gateway
+    base_url: https://api.gateway.example
+    auth: {bearer: "gate_dummy_token"}
+    list:
+      path: /payments
+      items: /payments
+      filters: {updated_at_min: updated_from, updated_at_max: updated_to}
+      paging: {page: page, size: {per_page: 5}}
+    fields: {id: /reference, created_at: /created_at, updated_at: /updated_at, status: /status, amount: /amount}
+    status: {path: /get-status, params: {reference: "{id}"}}
+    statuses: {pending: pending, paid: succeeded, failed: failed, void: cancelled, refunded: refunded}
+    webhook:
+      secret: whsec_dummy
+      topics: [payment.succeeded, payment.failed, payment.refunded]
+      event: {id: /event_id, topic: /event_type, item: /data}
+      signature: {scheme: hmac, header: X-Signature}
+    handler: app:take
+"""
+
+
+def a_gateway(bench, name):
+    """A source of a recipe at its fake."""
+    shape, secret, *_ = RECIPES[name]
+    bench.env = dict(VARIABLES)
+    fake = FakeGateway(shape, clock=bench.clock)
+    fake.subscribe(URL, secret)
+    bench.add(name, gateways.recipe(name).partition("sources:\n")[2], fake)
+    return fake
+
+
+def deliver(bench, source, fake, sent):
+    """Let a webhook arrive now, signed by the fake; the receiver's answer."""
+    config = bench.config().sources[source]
+    pair = (config, connector_class(config.connector)(config.settings))
+    receiver = Receiver(bench.ledger, {source: pair}.get, bench.clock)
+    return receiver.receive(source, fake.headers_of(sent), sent.body)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_brings_back_what_was_lost(name, sqlite_databases, tmp_path):
+    """Every end is handled once: told live, found in the list, asked for, or told late; pending ones are followed."""
+    _, _, succeeded, failed = RECIPES[name]
+    with a_bench(sqlite_databases, tmp_path) as bench:
+        fake = a_gateway(bench, name)
+        keys = []
+        for number in range(10):
+            later(bench, minutes=3)
+            keys.append(fake.create(f"{number + 1}.00", "NGN"))
+        for key in keys[:6]:
+            fake.become(key, SUCCEEDED)
+        fake.become(keys[6], FAILED)
+        told, *lost = (sent for sent in fake.outbox if sent.topic == succeeded)
+        assert deliver(bench, name, fake, told).status == 200
+        later(bench, minutes=10)
+
+        report = bench.run()
+        assert stream_of(report, name).covered
+        assert bench.handled(name, succeeded) == Counter(dict.fromkeys(keys[:6], 1))
+        assert bench.handled(name, failed) == Counter({keys[6]: 1})
+        assert {one.subject.id for one in known(bench) if not one.status.terminal} == set(keys[7:])
+
+        later(bench, minutes=5)
+        fake.become(keys[7], SUCCEEDED)
+        later(bench, hours=3)
+        bench.run()
+        assert bench.handled(name, succeeded)[keys[7]] == 1
+        assert [one.status for one in known(bench, id=keys[7])] == [SUCCEEDED]
+
+        before_ = list(bench.effects)
+        late = next(sent for sent in reversed(fake.outbox) if sent.subject_id == keys[7])
+        for sent in (told, lost[0], late, late):
+            assert deliver(bench, name, fake, sent).status == 200
+        bench.run()
+        assert bench.effects == before_
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_list_by_creation_says_what_it_cannot_prove(name, sqlite_databases, tmp_path):
+    """One gap of the time that was read, covered all the same; a list by last change has none."""
+    with a_bench(sqlite_databases, tmp_path) as bench:
+        fake = a_gateway(bench, name)
+        fake.create()
+        later(bench, minutes=10)
+        report = bench.run()
+        kinds = [gap.kind for gap in report.gaps]
+        assert kinds == ([] if name == "xendit" else [GapKind.BEYOND_RETENTION])
+        assert stream_of(report, name).covered
+
+
+def churning(bench):
+    """The source of `CHURNING` at its fake, behind faults."""
+    shape = replace(shapes.PLAIN, filters={"updated_at_min": "updated_from", "updated_at_max": "updated_to"})
+    fake = FakeGateway(shape, clock=bench.clock)
+    fake.subscribe(URL, "whsec_dummy")
+    return fake, bench.add("gate", CHURNING, fake)
+
+
+def test_pages_that_move_while_they_are_read_lose_nothing(sqlite_databases, tmp_path):
+    """An item that changes between two pages pulls the next ones up: what slipped through is found again (C7)."""
+    with a_bench(sqlite_databases, tmp_path) as bench:
+        fake, faults = churning(bench)
+        keys = []
+        for _ in range(14):
+            later(bench, minutes=1)
+            keys.append(fake.create())
+            fake.become(keys[-1], SUCCEEDED)
+        later(bench, minutes=10)
+        faults.add(before(lambda _: fake.become(keys[-1], REFUNDED)), path="page=2")
+        bench.run()
+        later(bench, hours=2)
+        bench.run()
+        assert bench.handled("gate", "payment.succeeded") == Counter(dict.fromkeys(keys, 1))
+        assert bench.handled("gate", "payment.refunded") == Counter({keys[-1]: 1})
+
+
+def test_a_fact_told_under_two_ids_is_handled_once(sqlite_databases, tmp_path):
+    """Live first, live again under another event id, then listed: one call (H4)."""
+    with a_bench(sqlite_databases, tmp_path) as bench:
+        fake, _ = churning(bench)
+        key = fake.create()
+        fake.become(key, SUCCEEDED)
+        again = shapes.PLAIN.envelope("payment.succeeded", fake.rows[key].now, "evt_other", bench.clock.now())
+        first = next(sent for sent in fake.outbox if sent.topic == "payment.succeeded")
+        assert deliver(bench, "gate", fake, first).text == "new"
+        second = replace(first, body=msgspec.json.encode(again), event_id="evt_other")
+        assert deliver(bench, "gate", fake, second).text == "duplicate"
+        later(bench, minutes=10)
+        bench.run()
+        assert bench.handled("gate") == Counter({key: 1})
+
+
+@pytest.mark.parametrize("fault", [html(), answers(200, b'{"payments": null}'), answers(500), answers(200, b"[]")])
+def test_what_is_not_the_list_covers_nothing(fault, sqlite_databases, tmp_path):
+    """The run ends with 4 and says so; once the list is one again, everything is found (C9)."""
+    with a_bench(sqlite_databases, tmp_path) as bench:
+        fake, faults = churning(bench)
+        key = fake.create()
+        fake.become(key, SUCCEEDED)
+        later(bench, minutes=10)
+        faults.add(fault, path="/payments", nth=2, times=0)
+        report = bench.run()
+        assert report.exit_code == 4
+        assert not stream_of(report, "gate").covered
+        faults.rules.clear()
+        bench.run(since=timedelta(days=1))
+        assert bench.handled("gate", "payment.succeeded") == Counter({key: 1})
