@@ -68,10 +68,13 @@ def record(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> list[Recorded]:
     known = events.by_id(tx, book.source, [name for arrival in arrivals for name in _names(book, arrival)])
     facts = events.by_fact(tx, book.source, sorted({key for arrival in arrivals if (key := _key(arrival))}))
     versions = _versions(tx, book, arrivals)
+    repeats = _repeats(tx, book, arrivals)
     results: dict[int, Recorded] = {}
     fresh: list[int] = []
     for place, arrival in enumerate(arrivals):
-        settled = _settle(tx, book, arrival, known, facts.get(_key(arrival), []), versions.get(place))
+        same = next((known[name] for name in _names(book, arrival) if name in known), repeats.get(place))
+        holders = facts.get(_key(arrival), [])
+        settled = _settle(tx, book, arrival, known, same, holders, versions.get(place))
         if settled is None:
             fresh.append(place)
             continue
@@ -122,16 +125,34 @@ def _versions(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> dict[int, Held
     return {places[n]: held for n, held in found.items()}
 
 
+def _repeats(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> dict[int, Held]:
+    """For the place of each delivery whose bytes came before, where ids change, the event that they came as."""
+    by_topic: dict[str, dict[bytes, list[int]]] = {}
+    for place, arrival in enumerate(arrivals):
+        if book.repeats_by_bytes and not arrival.reconstructed:
+            asked = by_topic.setdefault(clean(arrival.description.topic), {})
+            asked.setdefault(digest(arrival.body), []).append(place)
+    return {
+        place: held
+        for topic, asked in by_topic.items()
+        for found, held in events.by_bytes(tx, book.source, topic, asked).items()
+        for place in asked[found]
+    }
+
+
 def _settle(
-    tx: Tx, book: Book, arrival: Arrival, known: Mapping[str, Held], holders: Sequence[Held], carrier: Held | None
+    tx: Tx,
+    book: Book,
+    arrival: Arrival,
+    known: Mapping[str, Held],
+    same: Held | None,
+    holders: Sequence[Held],
+    carrier: Held | None,
 ) -> Recorded | None:
-    """What an arrival is if it is not new."""
-    same = next((known[name] for name in _names(book, arrival) if name in known), None)
+    """What an arrival is if it is not new. `same` is the event it is known by already, `carrier` a version's."""
     if arrival.reconstructed:
         holder = same or carrier or _holding(holders)
         return _known(tx, book, arrival, holder, How.HELD) if holder else None
-    if same is None and book.repeats_by_bytes:
-        same = events.by_bytes(tx, book.source, clean(arrival.description.topic), digest(arrival.body))
     if same is not None and clean(arrival.id) not in known and book.repeats_by_bytes:
         events.alias(tx, book.source, clean(arrival.id), same.seq)
     if same is not None:

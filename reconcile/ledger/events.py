@@ -186,12 +186,13 @@ def by_version(tx: Tx, source: str, topics: Iterable[str], states: Sequence[tupl
     return {row.asked: _held(row) for row in tx.connection.execute(_by_version_sql(tx.dialect), bound)}
 
 
-def by_bytes(tx: Tx, source: str, topic: str, digest: bytes) -> Held | None:
-    """The event of `topic` delivered with exactly these bytes, for providers whose delivery ids change."""
-    query = select(table).where(table.c.source == source, table.c.topic == topic, table.c.body_hash == digest)
+def by_bytes(tx: Tx, source: str, topic: str, digests: Iterable[bytes]) -> dict[bytes, Held]:
+    """The oldest event of `topic` delivered with exactly the bytes of each digest, for providers whose ids change."""
+    picks = (table.c.seq, table.c.state, table.c.reconstructed, table.c.absorbed, table.c.body_hash)
     delivered = or_(table.c.reconstructed == 0, table.c.absorbed == 1)
-    row = tx.connection.execute(query.where(delivered).order_by(table.c.seq).limit(1)).first()
-    return _held(row) if row else None
+    query = select(*picks).where(table.c.source == source, table.c.topic == topic, delivered)
+    rows = tx.connection.execute(query.where(table.c.body_hash.in_(list(digests))).order_by(table.c.seq.desc()))
+    return {bytes(row.body_hash): _held(row) for row in rows}
 
 
 def add(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
