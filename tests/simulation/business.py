@@ -16,25 +16,29 @@ class Business:
         self._world = world
         self._dice = dice
         self._orders: dict[int, set[str]] = {}
+        self._last = 0
         self._intents: dict[str, str] = {}
         self._charges: dict[str, str] = {}
         self._customers: list[str] = []
 
     def happen(self) -> None:
-        """One to three things, at this very moment, at one provider."""
-        name = self._dice.choice(sorted(self._world.fakes))
-        for _ in range(self._dice.choice((1, 1, 1, 2, 3))):
-            told = self._shop() if name == "shop" else self._pay()
+        """One thing or several, at this very moment, at one provider: often to the same order, at times a pageful."""
+        dice = self._dice
+        name = dice.choice(sorted(self._world.fakes))
+        same = dice.random() < 0.4
+        for number in range(dice.choice((1, 1, 1, 1, 2, 2, 3, 6))):
+            told = self._shop(again=same and number > 0) if name == "shop" else self._pay()
             self._world.say(f"{name}: {told}")
 
-    def _shop(self) -> str:
+    def _shop(self, *, again: bool) -> str:
         shop, dice = self._world.fakes["shop"], self._dice
         living = sorted(order for order, done in self._orders.items() if "deleted" not in done)
-        if not living or dice.random() < 0.35:
-            order = shop.create_order()
+        again = again and self._last in living
+        if not living or (not again and dice.random() < 0.35):
+            self._last = order = shop.create_order()
             self._orders[order] = set()
             return f"order {order} created"
-        order = dice.choice(living)
+        self._last = order = self._last if again else dice.choice(living)
         done = self._orders[order]
         actions: dict[str, Callable[[], Any]] = {
             "cancelled": lambda: shop.cancel_order(order),

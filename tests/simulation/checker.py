@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from simulation.records import Effect, Records, Row, is_state, newest
 from simulation.told import Told, read
 from simulation.world import World
 
-from reconcile.model import micros
+from reconcile.context import Options
 from reconcile.operator.status import Board
-from reconcile.report import RunReport
+from reconcile.report import RunReport, StreamReport
 
 _INCOMPLETE = "select subject_id from reconcile_gap where kind = 'listing_incomplete' and state = 'open'"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Key = tuple[str, str, str, str]
 
 
@@ -25,16 +27,33 @@ class Checker:
         self._world = world
         self._plan = world.plan
         self._records = Records(world)
-        self._checked = 0
+        self._covered: list[tuple[object, ...]] = []
+        self._broken: AssertionError | None = None
+        self._horizons_set: dict[tuple[str, str], int] = {}
 
     def close(self) -> None:
         """Let go of files."""
         self._records.close()
 
+    # At every commit.
+
+    def at_every_commit(self) -> None:
+        """C3: no commit exists in which coverage claims what was never stored. It is told when the run is over."""
+        covered = [tuple(row) for row in self._records.query("select * from reconcile_coverage order by id")]
+        if covered == self._covered or self._broken:
+            return
+        self._covered = covered
+        try:
+            self._coverage_is_true()
+        except AssertionError as broken:
+            self._broken = broken
+
     # After every run, whether it ended or was killed.
 
     def after_run(self, report: RunReport | None) -> None:
-        """Coverage claims nothing it has not got, effects are in order, and reports add up."""
+        """Coverage never claimed what it had not got, effects are in order, and reports add up."""
+        if self._broken:
+            raise self._broken
         if report is not None:
             self.adds_up(report)
         self._coverage_is_true()
@@ -43,7 +62,8 @@ class Checker:
     def adds_up(self, report: RunReport) -> None:
         """C2: each listed item is in exactly one class."""
         for stream in report.streams:
-            assert stream.adds_up(), f"C2: {stream} does not add up"
+            assert sum(_classes(stream)) == stream.listed, f"C2: {stream} does not add up"
+            assert min(_classes(stream)) >= 0, f"C2: {stream} counts less than nothing"
 
     def valve_held(self, report: RunReport) -> None:
         """The valve: what one run found beyond its limit went nowhere."""
@@ -60,6 +80,17 @@ class Checker:
                 if stream.horizon is not None and stream.frontier is not None:
                     hole = self._first_hole(source.source, stream.stream, micros(stream.horizon))
                     assert micros(stream.frontier) <= hole, f"C13: {stream} jumps over a hole at {hole}"
+
+    def promises_stand(self, options: Options, begun: datetime) -> None:
+        """C13: a topic's horizon is `--since`, else the provider's time when a run first saw it; and then it stays."""
+        now = micros(self._world.base.now())
+        promised = micros(options.since) if options.since is not None else -1
+        for row in self._records.query("select * from reconcile_horizon"):
+            at, topic = row["at"], (row["source"], row["topic"])
+            if topic not in self._horizons_set:
+                assert at == promised or micros(begun) - 1_000_000 < at <= now, f"C13: {topic} is promised from {at} on"
+                self._horizons_set[topic] = at
+            assert self._horizons_set[topic] == at, f"C13: the horizon of {topic} moved to {at}"
 
     def _first_hole(self, source: str, stream: str, start: int) -> int:
         at = start
@@ -86,10 +117,13 @@ class Checker:
                 )
 
     def _coverage_is_true(self) -> None:
-        """C1, C3: what a covered window lists is recorded, or an open gap."""
+        """C1, C3, C4: a covered window is settled, and what it lists is recorded, or an open gap."""
         known, carried, excused = self._recorded()
+        settled = micros(self._world.base.now() - self._plan.settle)
         for row in self._records.query("select * from reconcile_coverage"):
-            end = row["end"] if self._plan.settled else min(row["end"], row["read_at"] - micros_of(self._plan.overlap))
+            assert row["end"] <= settled, f"C4: [{row['start']}, {row['end']}) is covered, and settled is {settled}"
+            late = row["read_at"] - self._plan.overlap // timedelta(microseconds=1)
+            end = row["end"] if self._plan.settled else min(row["end"], late)
             for told in self._promised_in(row["source"], row["start"], end):
                 fact = told.fact
                 if fact.key in known or fact.key in excused:
@@ -278,12 +312,16 @@ class Checker:
         return len(effects), sum(effect.reconstructed for effect in effects)
 
 
-def micros_of(delta: object) -> int:
-    """A duration in microseconds."""
-    return int(delta.total_seconds() * 1_000_000)  # type: ignore[attr-defined]
+def micros(at: datetime) -> int:
+    """An instant as the ledger keeps it: microseconds since 1970, UTC."""
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
+def _classes(stream: StreamReport) -> tuple[int, ...]:
+    """The six classes of listed items; `events` and `unlisted_gaps` count other things."""
+    found = (stream.gap, stream.backfilled, stream.pending, stream.superseded)
+    return (*found, stream.already_handled, stream.filtered)
 
 
 def _stripe_topic(body: bytes) -> str:
-    import json
-
     return str(json.loads(body)["type"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from simulation import trouble
 from simulation.business import Business
@@ -20,7 +20,7 @@ from reconcile.operator import status as statusboard
 from reconcile.report import RunReport
 
 BACKFILL, DISPATCH = ["backfill"], ["dispatch"]
-QUIET_RUNS = 25
+QUIET_RUNS, IDLE_RUNS = 25, 4
 
 
 class Violation(AssertionError):
@@ -65,8 +65,9 @@ class History:
         self._business = Business(world, plan.dice)
         self._checker = Checker(world)
         self._trouble = Trouble(world, plan.dice, self._business.happen, self._rival)
-        self._forgetful = trouble.Forgetful(plan.dice, 0.3)
+        self._forgetful = trouble.Forgetful(plan.dice, 0.5)
         self._story = Story(plan.seed)
+        world.machines.committed = self._checker.at_every_commit
 
     def close(self) -> None:
         """Let go of files."""
@@ -93,7 +94,7 @@ class History:
                 self._business.happen()
         if first == "late":
             return
-        since = None if first == "plain" else START + timedelta(seconds=self._dice.choice((0, 5, 30)))
+        since = None if first == "plain" else self._edge(START + timedelta(seconds=self._dice.choice((0, 5, 30))))
         if first == "baseline":
             self._world.pass_time(self._plan.lag + self._plan.settle.total_seconds() + 1)
             self._world.baselined = micros(self._world.base.now())
@@ -118,7 +119,7 @@ class History:
 
     def _some_run(self) -> None:
         """Mostly what a daemon does; now and then what a person does."""
-        dice, base = self._dice, self._world.base
+        dice = self._dice
         if self._plan.drift_jumps and dice.random() < 0.3:
             self._world.clock.offset += timedelta(seconds=dice.choice((-45, 20, 100)))
             self._world.say(f"our clock is {self._world.clock.offset} off")
@@ -127,18 +128,26 @@ class History:
             self._world.pass_time(dice.choice((0, 1, self._plan.settle.total_seconds())))
         options = Options(wait=timedelta(seconds=dice.choice((0, 5, 35))))
         draw = dice.random()
-        if draw < 0.08:
+        if draw < 0.06:
             options = replace(options, recheck=True)
         elif draw < 0.25:
-            options = replace(options, since=base.now() - timedelta(seconds=dice.randint(1, int(self._plan.span))))
-        elif draw < 0.32:
-            back = timedelta(seconds=dice.randint(1, int(self._plan.span)))
-            options = replace(options, since=base.now() - back, until=base.now() - back / 2)
-        elif draw < 0.4:
-            self._dry_run(options)
+            options = replace(options, since=self._edge(self._back()))
+        elif draw < 0.36:
+            since, until = sorted((self._edge(self._back()), self._edge(self._back())))
+            options = replace(options, since=since, until=until)
         elif draw < 0.44:
+            self._dry_run(options)
+        elif draw < 0.48:
             options = replace(options, force=True)
         self._run(dice.choice(([], [], BACKFILL)), options)
+
+    def _back(self) -> datetime:
+        return self._world.base.now() - timedelta(seconds=self._dice.randint(1, int(self._plan.span)))
+
+    def _edge(self, otherwise: datetime) -> datetime:
+        """Often the very second in which something happened: nothing may fall between two windows."""
+        happened = sorted({one.at.replace(microsecond=0) for fake in self._world.fakes.values() for one in fake.truth})
+        return self._dice.choice(happened) if happened and self._dice.random() < 0.6 else otherwise
 
     def _dry_run(self, options: Options) -> None:
         before, calls = self._checker.ledger_digest(), self._world.service.calls
@@ -175,12 +184,14 @@ class History:
         world = self._world
         world.say(f"run {jobs} {_shown(options)}")
         self._story.runs += 1
+        begun = world.base.now()
         try:
             report = world.run(world.process, jobs, options)
         except Killed as killed:
             if killed.victim is not world.process:
                 raise RuntimeError("somebody else's death ended this run") from killed
             self._story.killed += 1
+            self._checker.promises_stand(options, begun)
             world.say("run killed")
             world.machines.bury(world.process)
             here = self._dice.random() < 0.7
@@ -188,6 +199,7 @@ class History:
             if not here or killed.victim.holder.host == "elsewhere":
                 world.pass_time(31)
             return None
+        self._checker.promises_stand(options, begun)
         world.say(f"run ended {report.exit_code} {[_stream(one) for one in report.streams]} {report.errors}")
         return report
 
@@ -219,11 +231,14 @@ class History:
             network.outages.clear()
         world.pass_time(6 * 3600 + plan.lag + plan.overlap.total_seconds() + plan.settle.total_seconds())
         world.pass_time(86_400 if abs(plan.drift) > 1000 else 0)
+        idle = 0
         for number in range(QUIET_RUNS):
             before = self._checker.standing()
             self._attempt_quietly(force=number > 1)
-            if self._checker.standing() == before and not self._checker.waiting():
+            idle = idle + 1 if self._checker.standing() == before else 0
+            if idle and not self._checker.waiting():
                 return  # H12: a run over a quiet world did nothing at all
+            assert idle < IDLE_RUNS, "H12: nothing moves any more, and events wait"
             world.pass_time(300)
         raise AssertionError(f"H12: after {QUIET_RUNS} quiet runs something still moves")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,11 +31,16 @@ class MortalLedger(Ledger):
     """A ledger whose process may be dead: then its `finally` and `except` blocks write nothing any more."""
 
     owner: Process | None = None
+    machines: Machines | None = None
 
-    def write(self) -> AbstractContextManager[Any]:
-        """As `Ledger.write`, of the living only."""
+    @contextmanager
+    def write(self) -> Iterator[Any]:
+        """As `Ledger.write`, of the living only; every commit is looked at."""
         self._must_live()
-        return super().write()
+        with super().write() as tx:
+            yield tx
+        if self.machines is not None:
+            self.machines.committed()
 
     def read(self) -> AbstractContextManager[Any]:
         """As `Ledger.read`, of the living only."""
@@ -67,6 +72,7 @@ class Machines:
     engines: Engines
     clock: Clock
     alive: set[int] = field(default_factory=set)
+    committed: Callable[[], None] = lambda: None
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(FIRST_PID))
 
     def start(self, *, here: bool = True) -> Process:
@@ -77,6 +83,7 @@ class Machines:
         holder = Holder(f"{host}:{pid}:{pid:08x}", host, pid, process.process_started(os.getpid()))
         ledger = MortalLedger(self.url, self.engines, self.clock)
         ledger.owner = Process(ledger, holder)
+        ledger.machines = self
         return ledger.owner
 
     def bury(self, one: Process) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import httpx
 from simulation.processes import Killed
@@ -12,6 +12,7 @@ from simulation.told import seconds
 from simulation.world import World
 
 from reconcile.sandbox import page_faults, wire_faults
+from reconcile.sandbox.fake import Handle
 from reconcile.sandbox.faults import Fault
 
 #: Failpoints at which no transaction is open, so that others may use the ledger meanwhile.
@@ -34,6 +35,26 @@ OPEN_PLACES = frozenset(
         "run.before_finish",
     }
 )
+#: Where a run may be killed. Named here one by one, because one more shifts what every seed draws.
+PLACES = (
+    "window.opened",
+    "page.fetched",
+    "page.before_commit",
+    "page.committed",
+    "window.before_cover",
+    "window.covered",
+    "valve.before_release",
+    "valve.released",
+    "dispatch.claimed",
+    "target.before_call",
+    "target.called",
+    "handler.before_commit",
+    "handler.committed",
+    "dispatch.before_mark",
+    "dispatch.marked",
+    "run.before_finish",
+    "run.finished",
+)
 LISTS = r"(orders|events)(\.json)?\?"
 
 
@@ -48,15 +69,18 @@ class Trouble:
         self._happen = happen
         self._rival = rival
         self._left = 0
+        self._where = ""
         self._odds = 0.0
         self._busy = False
         self._web_odds = 0.0
         self._budget = 0
 
     def prepare(self, crashes: float, intrusions: float) -> None:
-        """Draw what the next run meets."""
+        """Draw what the next run meets: it may be killed at some hit of one place, or of any."""
         dice = self._dice
-        self._left = dice.choice((1, 2, 3, 4, 6, 9, 14, 20, 30)) if dice.random() < crashes else 0
+        self._where = dice.choice((*PLACES, *[""] * len(PLACES)))
+        hits = (1, 1, 2, 3, 5) if self._where else (1, 2, 3, 4, 6, 9, 14, 20, 30)
+        self._left = dice.choice(hits) if dice.random() < crashes else 0
         self._odds = intrusions
         self._web_odds = crashes / 20
         self._budget = 6
@@ -77,7 +101,7 @@ class Trouble:
             return
         if actor is not world.process:
             return
-        if self._left:
+        if self._left and self._where in ("", place):
             self._left -= 1
             if self._left == 0:
                 world.say(f"killed at {place}")
@@ -110,9 +134,32 @@ def plan_faults(world: World, dice: random.Random, chance: float) -> None:
     """Perhaps the provider misbehaves at some request of the next run."""
     for faults in world.faults.values():
         if dice.random() < chance:
-            name = dice.choice(sorted(FAULTS))
+            name = dice.choice((*sorted(FAULTS), *sorted(LOOPS) * 3))
             world.say(f"fault planned: {name}")
-            faults.add(FAULTS[name](), path=LISTS, nth=dice.randint(1, 4), times=dice.choice((1, 1, 2, 0)))
+            times = 0 if name in LOOPS else dice.choice((1, 1, 2, 0))
+            faults.add(FAULTS[name](), path=LISTS, nth=dice.randint(1, 4), times=times)
+
+
+def round_and_round(period: int) -> Fault:
+    """Of each listing the first `period` pages again and again: 1 is A→A, 2 is A→B→A. Use it with `times=0`."""
+    kept: list[httpx.Response] = []
+    listing: Mapping[str, str] = {}
+    asked = 0
+
+    def fault(request: httpx.Request, handle: Handle) -> httpx.Response:
+        nonlocal listing, asked
+        params = request.url.params
+        bounds = {name: params[name] for name in ("created[gte]", "created[lt]") if name in params}
+        if bounds != listing or (not bounds and "page_info" not in params):
+            kept.clear()
+            listing, asked = bounds, 0
+        asked += 1
+        if len(kept) < period:
+            kept.append(handle(request))
+        again = kept[(asked - 1) % period]
+        return httpx.Response(again.status_code, headers=again.headers, content=again.content)
+
+    return fault
 
 
 class Forgetful:
@@ -161,5 +208,8 @@ FAULTS: dict[str, Callable[[], Fault]] = {
     "missing key": page_faults.missing_key,
     "wrong shape": page_faults.wrong_shape,
     "own url next": lambda: page_faults.next_link(lambda request: str(request.url)),
+    "one page again": lambda: round_and_round(1),
+    "two pages again": lambda: round_and_round(2),
     "foreign next": lambda: page_faults.next_link("https://evil.example/orders.json"),
 }
+LOOPS = frozenset({"one page again", "two pages again"})

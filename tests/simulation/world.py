@@ -42,6 +42,8 @@ from reconcile.sandbox.stripe import FakeStripe
 from reconcile.targets.inprocess import InProcessTarget
 from reconcile.targets.loading import LoadedHandler
 
+#: The jobs whose doings the checker knows how to judge.
+JOBS = frozenset({"backfill", "dispatch"})
 #: Every list is asked for its largest page, but for Stripe's newest event, asked for alone.
 _LIMIT = re.compile("limit=(250|100)(?![0-9])")
 URL = "https://hooks.acme.example/"
@@ -287,7 +289,7 @@ class World:
 @cache
 def _entry_points(group: str) -> Any:
     """Reading what is installed costs more than a run does."""
-    return entry_points(group=group)
+    return [point for point in entry_points(group=group) if point.name in JOBS]
 
 
 def _config(config: Config, plan: Plan) -> Config:
