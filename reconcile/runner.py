@@ -10,6 +10,7 @@ from importlib.metadata import entry_points, version
 import msgspec
 
 from reconcile import failpoints
+from reconcile.alerts import deadman
 from reconcile.context import Context, Options
 from reconcile.counting import count_left, count_streams, open_unhandled
 from reconcile.errors import ConfigError, LedgerError, ReconcileError, Stopped
@@ -45,15 +46,17 @@ def run(context: Context, names: Sequence[str], options: Options, command: str) 
         raise ConfigError(f"no job is called {unknown[0]!r}; there are: {', '.join(jobs)}")
     report = RunReport("", context.clock.now(), options.since, options.until, options.dry_run)
     codes: list[int] = []
+    chosen = tuple(names) or tuple(job for job in jobs if job in ORDER)
     try:
-        chosen = tuple(names) or tuple(job for job in jobs if job in ORDER)
         _begin(context, options, command, chosen, report)
+        deadman.begin(context, options, chosen)
         for name in chosen:
             codes += [] if context.stop.is_set() else [_job(context, options, report, name)]
         codes += _make_up(context, options, report, chosen)
     except LedgerError as error:
         codes.append(_failed(report, error))
     codes.append(_finish(context, options, report, codes))
+    deadman.end(context, options, chosen, report)
     return report
 
 

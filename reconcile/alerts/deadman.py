@@ -1,0 +1,76 @@
+"""A dead-man's switch: another service that is pinged by every run that reads, and tells people when pings stay away.
+
+It speaks as healthchecks does (https://healthchecks.io/docs/http_api/): `/start` when a run begins, the plain URL when
+it ended well, `/fail` or `/{exit code}` when not, `rid` to tell runs apart. A ping carries nothing else, has a short
+deadline, and changes nothing about the run.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Sequence
+
+import httpx
+
+from reconcile.context import Context, Options
+from reconcile.report import RunReport
+
+#: Seconds for a ping.
+DEADLINE = 5.0
+#: Seconds of it that are left once a stop was asked for.
+HURRY = 1.0
+_READS = "backfill"
+_RUNS = uuid.UUID("1b0a2c0e-6d5e-5f0b-8a41-3c9be9d1f7aa")
+
+
+def begin(context: Context, options: Options, jobs: Sequence[str]) -> None:
+    """Say that a run begins; nobody waits for the answer."""
+    if _is_told(context, options, jobs):
+        _start(context, "/start")
+
+
+def end(context: Context, options: Options, jobs: Sequence[str], report: RunReport) -> None:
+    """Say how a run ended. It ended well only if it proved all it was asked to: one can be alive and stuck."""
+    if not _is_told(context, options, jobs):
+        return
+    proven = report.exit_code in (0, 3) and all(stream.covered for stream in report.streams)
+    failed = f"/{report.exit_code}" if report.exit_code not in (0, 3) else "/fail"
+    ping = _start(context, "" if proven else failed)
+    ping.join(HURRY if context.stop.is_set() else DEADLINE)
+    if ping.trouble or ping.is_alive():
+        report.notes.append(f"alerts: the dead-man's switch was not reached: {ping.trouble or 'no answer in time'}")
+
+
+def _is_told(context: Context, options: Options, jobs: Sequence[str]) -> bool:
+    alerts = context.config.alerts
+    asked = alerts is not None and alerts.ping is not None and _READS in jobs
+    return asked and not (options.dry_run or options.baseline)
+
+
+class _Ping(threading.Thread):
+    """One request, beside the run. `trouble` says why it failed, without the URL: who knows it can ping too."""
+
+    def __init__(self, url: httpx.URL) -> None:
+        super().__init__(name="ping", daemon=True)
+        self._url = url
+        self.trouble = ""
+
+    def run(self) -> None:
+        try:
+            with httpx.Client(timeout=DEADLINE, trust_env=False) as client, client.stream("POST", self._url) as answer:
+                if not answer.is_success:
+                    self.trouble = f"{self._url.host} answered {answer.status_code}"
+        except httpx.HTTPError as error:
+            self.trouble = f"{self._url.host}: {type(error).__name__}"
+
+
+def _start(context: Context, end: str) -> _Ping:
+    alerts = context.config.alerts
+    assert alerts is not None  # noqa: S101 - narrows for mypy; `_is_told` has asked
+    assert alerts.ping is not None  # noqa: S101 - likewise
+    url = httpx.URL(alerts.ping.get_secret_value())
+    rid = str(uuid.uuid5(_RUNS, context.run_id))
+    ping = _Ping(url.copy_with(path=url.path.rstrip("/") + end).copy_merge_params({"rid": rid}))
+    ping.start()
+    return ping

@@ -1,0 +1,95 @@
+"""The dead-man's switch: what it hears of runs that read, and that it never matters to them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import httpx
+import pytest
+from support.running import CANARY, a_bench, a_shop
+
+from reconcile.alerts import deadman
+from reconcile.sandbox.server import serve
+from reconcile.sandbox.shopify import FakeShopify
+
+
+class Switch:
+    """Keeps what it hears, as path and run."""
+
+    def __init__(self):
+        self.status = 200
+        self.heard = []
+        self.silent = threading.Event()
+
+    def handle(self, request):
+        self.heard.append((request.method, request.url.path, request.url.params["rid"], request.content))
+        return httpx.Response(self.status)
+
+
+@pytest.fixture
+def switch():
+    return Switch()
+
+
+@pytest.fixture
+def bench(sqlite_databases, tmp_path, switch):
+    with serve(switch) as served, a_bench(sqlite_databases, tmp_path) as bench:
+        bench.add(
+            "shop", a_shop("shop"), FakeShopify(clock=bench.clock, shop="shop.myshopify.com", access_token=CANARY)
+        )
+        use(bench, f"{served.url}/dummy-uuid")
+        yield bench
+
+
+def use(bench, url):
+    """Configure the switch."""
+    alerts = "smtp: 'smtp://127.0.0.1:9?tls=off', from: a@b.example, to: [c@d.example]"
+    bench.text = bench.text.partition("alerts:")[0] + f"alerts: {{{alerts}, ping: '{url}'}}\n"
+
+
+def paths(switch):
+    return sorted(path for _, path, _, _ in switch.heard)
+
+
+def test_run_that_proved_what_it_was_asked_is_a_success(bench, switch):
+    """A start and a success under one id, with nothing in them."""
+    report = bench.run("backfill")
+    assert (report.exit_code, report.notes[1:]) == (0, [])
+    assert paths(switch) == ["/dummy-uuid", "/dummy-uuid/start"]
+    assert len({rid for _, _, rid, _ in switch.heard}) == 1
+    assert {(method, body) for method, _, _, body in switch.heard} == {("POST", b"")}
+
+
+def test_run_that_failed_says_its_exit_code(bench, switch, monkeypatch):
+    """A run whose coverage was not reached is a failure."""
+    monkeypatch.setattr(bench.faults["shop"], "handle", lambda request: httpx.Response(403, request=request))
+    assert bench.run("backfill").exit_code == 4
+    assert paths(switch) == ["/dummy-uuid/4", "/dummy-uuid/start"]
+
+
+@pytest.mark.parametrize("options", [{"dry_run": True}, {"baseline": True}])
+def test_what_is_no_run_of_the_timetable_says_nothing(bench, switch, options):
+    """A dry run and a baseline are no sign of life, nor is a job that does not read."""
+    bench.run("backfill", **options)
+    bench.run("dispatch")
+    assert switch.heard == []
+
+
+def test_switch_that_fails_changes_nothing(bench, switch):
+    """A switch that answers an error is a note; the exit code is the run's own."""
+    switch.status = 500
+    report = bench.run("backfill")
+    assert report.exit_code == 0
+    assert report.notes[-1] == "alerts: the dead-man's switch was not reached: 127.0.0.1 answered 500"
+
+
+def test_switch_that_is_silent_is_left_in_time(bench, monkeypatch):
+    """A switch that never answers costs its deadline, and the note does not name the URL (X1)."""
+    monkeypatch.setattr(deadman, "DEADLINE", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        use(bench, f"http://127.0.0.1:{silent.getsockname()[1]}/dummy-uuid")
+        report = bench.run("backfill")
+    assert report.exit_code == 0
+    assert "dead-man's switch was not reached" in report.notes[-1]
+    assert "dummy-uuid" not in str(report.notes)
