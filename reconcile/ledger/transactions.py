@@ -24,6 +24,13 @@ from reconcile.transactions.transaction import State, Transaction
 CLAIM_LIFE = timedelta(minutes=10)
 _FREE = {"claim_owner": "", "claim_until": None}
 _NAMES = Rowset("names", type="text", id="text")
+_SAVED = ("state", "status", "raw", "amount", "currency", "changed_at", "ended_at", "since", "attempts", "asked_at",
+          "answer", "note")  # fmt: skip
+_SAVE = (
+    update(table)
+    .where(*(table.c[name] == bindparam(f"of_{name}") for name in ("source", "type", "id")))
+    .values({name: bindparam(name) for name in _SAVED} | _FREE)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +44,31 @@ class Chosen:
 
 
 @cache
-def _known_sql(dialect: str, lock: bool) -> Any:  # noqa: FBT001 - one of two texts
+def _known_sql(dialect: str, lock: bool, wait: bool, owned: bool) -> Any:  # noqa: FBT001 - one of several texts
     columns = ", ".join(f"t.{column.name}" for column in table.c)
-    ending = "order by t.type, t.id" + (" for update of t" if lock and dialect == "postgresql" else "")
+    ours = f"and t.{PENDING} and t.claim_owner = :owner" if owned else ""
+    ending = "order by t.type, t.id"
+    if lock and dialect == "postgresql":
+        ending += " for update of t" + ("" if wait else " skip locked")
     return text(f"""
         select {columns} from {_NAMES.sql(dialect)} cross join reconcile_transaction t
-        where t.source = :source and t.type = names.type and t.id = names.id {ending}
+        where t.source = :source and t.type = names.type and t.id = names.id {ours} {ending}
         """).columns(*table.c)
 
 
-def known(tx: Tx, source: str, subjects: Iterable[Subject], *, lock: bool = False) -> dict[Subject, Transaction]:
-    """Those of `subjects` that are known; with `lock` nobody else changes them before this transaction ends."""
+def known(
+    tx: Tx, source: str, subjects: Iterable[Subject], *, lock: bool = False, wait: bool = True, owner: str = ""
+) -> dict[Subject, Transaction]:
+    """Those of `subjects` that are known; with `lock` nobody else changes them before this transaction ends.
+
+    With `owner` only those pending ones that it has claimed.
+    """
     named = sorted({(subject.type, subject.id) for subject in subjects})
     if not named:
         return {}
-    bound = {"source": source, **_NAMES.bind(tx.dialect, named)}
-    found = [_transaction(row) for row in tx.connection.execute(_known_sql(tx.dialect, lock), bound)]
+    bound = {"source": source, **({"owner": owner} if owner else {}), **_NAMES.bind(tx.dialect, named)}
+    query = _known_sql(tx.dialect, lock, wait, bool(owner))
+    found = [_transaction(row) for row in tx.connection.execute(query, bound)]
     return {one.subject: one for one in found}
 
 
@@ -68,9 +84,10 @@ def change(tx: Tx, one: Transaction, **values: Any) -> None:
     tx.connection.execute(update(table).where(_of(one.source, one.subject)).values(**values))
 
 
-def free(tx: Tx, one: Transaction, **values: Any) -> None:
-    """The same, and whoever is asking about it asks in vain."""
-    change(tx, one, **_FREE, **values)
+def save(tx: Tx, some: Sequence[Transaction]) -> None:
+    """Write these as they are now; whoever is asking about them asks in vain."""
+    if some:
+        tx.connection.execute(_SAVE, [_row(one) for one in some])
 
 
 def find(tx: Tx, chosen: Chosen, limit: int) -> list[Transaction]:
@@ -114,12 +131,16 @@ def claim(tx: Tx, source: str, ladder: Sequence[timedelta], owner: str, by: date
     return [_transaction(row, claims=1) for row in rows]
 
 
-def claimed(tx: Tx, owner: str, one: Transaction) -> Transaction | None:
-    """Read again, under lock, what we claimed; None if the claim is not ours any more, or it came off the ladder."""
-    query = select(table).where(_of(one.source, one.subject), table.c.state == State.PENDING)
-    query = query.where(table.c.claim_owner == owner, table.c.claim_fence == one.claim)
-    row = tx.connection.execute(query.with_for_update()).first()
-    return _transaction(row) if row else None
+def claimed(
+    tx: Tx, source: str, owner: str, some: Iterable[Transaction], *, wait: bool = True
+) -> dict[Subject, Transaction]:
+    """Read again, under lock, what we claimed: those whose claim is still ours and which are still on the ladder.
+
+    Without `wait` those that somebody is changing right now are left out as well.
+    """
+    claims = {one.subject: one.claim for one in some}
+    found = known(tx, source, claims, lock=True, wait=wait, owner=owner)
+    return {subject: one for subject, one in found.items() if one.claim == claims[subject]}
 
 
 def unclaim(tx: Tx, source: str, owners: Sequence[str]) -> int:
@@ -151,6 +172,12 @@ def _where(query: Select[Any], chosen: Chosen) -> Select[Any]:
         if wanted := getattr(chosen, column):
             query = query.where(table.c[column] == wanted)
     return query.where(table.c.state.in_(chosen.states)) if chosen.states else query
+
+
+def _row(one: Transaction) -> dict[str, Any]:
+    values = {name: getattr(one, name) for name in _SAVED}
+    values["amount"] = "" if one.amount is None else str(one.amount)
+    return values | {"of_source": one.source, "of_type": one.subject.type, "of_id": one.subject.id}
 
 
 def _transaction(row: Row[Any], claims: int = 0) -> Transaction:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 
@@ -17,11 +17,11 @@ from reconcile.diff import rebuilt
 from reconcile.inbox import Book
 from reconcile.ledger import Ledger, events, gaps, subjects, transactions
 from reconcile.ledger.ledger import Tx
-from reconcile.model import Arrival, Candidate, EventState, GapKind, Origin, Reported
+from reconcile.model import EPOCH, Arrival, Candidate, EventState, GapKind, IncidentKind, Origin, Reported, Subject
 from reconcile.reading.judge import Elsewhere
 from reconcile.topics import Topics
 from reconcile.transactions import hearing
-from reconcile.transactions.decide import Road, Verdict, decide
+from reconcile.transactions.decide import Road, Verdict, decide, ended
 from reconcile.transactions.transaction import Transaction
 
 UNKNOWN = "its provider does not know it"
@@ -63,6 +63,53 @@ class Came(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """A transaction as it was when it was claimed, and the answer about it."""
+
+    claimed: Transaction
+    answer: Answer
+
+
+@dataclass(slots=True)
+class Sheet:
+    """What some answers come to, before anything of it is written. Pure."""
+
+    now: datetime
+    ladder: Sequence[timedelta]
+    was: dict[Subject, Transaction] = field(default_factory=dict)
+    climbed: list[Transaction] = field(default_factory=list)
+    given_up: list[Transaction] = field(default_factory=list)
+    ended: list[tuple[Transaction, Answer]] = field(default_factory=list)
+    contradicted: list[tuple[Transaction, Reported, str]] = field(default_factory=list)
+
+    @property
+    def came(self) -> Counter[Came]:
+        """How many came to what."""
+        left = len(self.given_up) + len(self.contradicted)
+        return Counter({Came.RESOLVED: len(self.ended), Came.PENDING: len(self.climbed), Came.UNRESOLVED: left})
+
+    def note(self, one: Transaction, answer: Answer) -> None:
+        """Put the answer about `one`, as it is now, where it belongs."""
+        self.was[one.subject] = one
+        asked = replace(one, attempts=one.attempts + 1, asked_at=self.now, answer=answer.text)
+        if answer.reported is None:
+            self._climb(asked)
+            return
+        decision = decide(one, answer.reported, Road.ANSWER)
+        if decision.verdict is Verdict.END:
+            self.ended.append((ended(asked, answer.reported, self.now), answer))
+        elif decision.verdict is Verdict.CONTRADICT:
+            self.contradicted.append((asked, answer.reported, decision.reason))
+        else:
+            self._climb(replace(asked, raw=answer.reported.raw))
+
+    def _climb(self, asked: Transaction) -> None:
+        """The next rung counts from this asking; after the last one it is a person's turn (P3)."""
+        climbed = replace(asked, since=self.now)
+        (self.given_up if asked.attempts >= len(self.ladder) else self.climbed).append(climbed)
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """Where the answers about one source are entered. `owner` is whose claims they answer."""
 
@@ -94,55 +141,70 @@ class Desk:
             for one in arrivals
         )
 
-    def enter(self, claimed: Transaction, answer: Answer) -> Came:
-        """One commit: read again under lock, and unless it ended meanwhile, climb a rung, end, or give up."""
+    def enter(self, answered: Sequence[Answered]) -> Counter[Came]:
+        """One commit: read again under lock, and whatever did not end meanwhile climbs a rung, ends, or is given up."""
         failpoints.reach("transaction.asked")
-        with self.ledger.write() as tx:
-            # In the order in which recording takes its locks, so that an answer and a delivery never wait in a circle.
-            subjects.lock(tx, self.source.name, sorted({inbox.subject_of(one) for one in answer.arrivals}, key=str))
-            one = transactions.claimed(tx, self.owner, claimed)
-            came = Came.CANCELLED if one is None else self._apply(tx, one, answer)
+        came, missed = self._enter(answered, wait=False)
+        for one in missed:
+            # Ended or taken over meanwhile; or changed right now: one at a time, nobody waits in a circle.
+            came += self._enter([one], wait=True)[0]
         failpoints.reach("transaction.applied")
         return came
 
-    def _apply(self, tx: Tx, one: Transaction, answer: Answer) -> Came:
-        asked: dict[str, Any] = {"attempts": one.attempts + 1, "asked_at": tx.now}
-        if answer.reported is not None:
-            decision = decide(one, answer.reported, Road.ANSWER)
-            if decision.verdict is Verdict.END:
-                self._record(tx, answer)
-                hearing.end(tx, one, answer.reported, answer=answer.text, **asked)
-                return Came.RESOLVED
-            if decision.verdict is Verdict.CONTRADICT:
-                hearing.contradict(tx, one, answer.reported, decision.reason, **asked)
-                return Came.UNRESOLVED
-        raw = {"raw": answer.reported.raw} if answer.reported else {}
-        return self._climb(tx, one, answer, asked | raw)
+    def _enter(self, answered: Sequence[Answered], *, wait: bool) -> tuple[Counter[Came], list[Answered]]:
+        name = self.source.name
+        arrivals = [arrival for one in answered for arrival in one.answer.arrivals]
+        with self.ledger.write() as tx:
+            # In the order in which recording takes its locks, so that an answer and a delivery never wait in a circle.
+            subjects.lock(tx, name, sorted({inbox.subject_of(arrival) for arrival in arrivals}, key=str))
+            ours = transactions.claimed(tx, name, self.owner, [one.claimed for one in answered], wait=wait)
+            sheet = Sheet(tx.now, self.ladder)
+            for one in answered:
+                if one.claimed.subject in ours:
+                    sheet.note(ours[one.claimed.subject], one.answer)
+            self._write(tx, sheet)
+        missed = [one for one in answered if one.claimed.subject not in ours]
+        return sheet.came + Counter({Came.CANCELLED: len(missed) if wait else 0}), [] if wait else missed
 
-    def _climb(self, tx: Tx, one: Transaction, answer: Answer, values: dict[str, Any]) -> Came:
-        """The next rung counts from this asking; after the last one it is a person's turn (P3)."""
-        attempts = one.attempts + 1
-        if attempts >= len(self.ladder):
-            hearing.give_up(tx, one, answer=answer.text, since=tx.now, **values)
-            return Came.UNRESOLVED
-        transactions.free(tx, one, answer=answer.text, since=tx.now, **values)
-        return Came.PENDING
+    def _write(self, tx: Tx, sheet: Sheet) -> None:
+        transactions.save(tx, sheet.climbed)
+        for one in sheet.climbed:
+            if sheet.was[one.subject].since == EPOCH:  # it was given up before its ladder got longer
+                hearing.close_incident(tx, one, IncidentKind.UNRESOLVED, "it is asked about again")
+        hearing.give_up(tx, sheet.given_up)
+        self._record(tx, [answer for _, answer in sheet.ended])
+        transactions.save(tx, [one for one, _ in sheet.ended])
+        for one, answer in sheet.ended:
+            hearing.close(tx, sheet.was[one.subject], answer.text)
+        for one, reported, reason in sheet.contradicted:
+            hearing.contradict(tx, one, reported, reason)
 
-    def _record(self, tx: Tx, answer: Answer) -> None:
+    def _record(self, tx: Tx, answers: Sequence[Answer]) -> None:
         """The same door and the same handler as a delivery: what came there meanwhile is not entered twice."""
-        handled = [one for one in answer.arrivals if one.origin is Origin.IMPORTED]
-        missed = [one for one in answer.arrivals if one.origin is not Origin.IMPORTED]
+        arrivals = [arrival for answer in answers for arrival in answer.arrivals]
+        handled = [one for one in arrivals if one.origin is Origin.IMPORTED]
+        missed = [one for one in arrivals if one.origin is not Origin.IMPORTED]
         state = EventState.IGNORED if self.source.handler is None else EventState.WAITING
-        for arrivals, as_state in ((handled, EventState.HANDLED), (missed, state)):
-            if arrivals:
-                inbox.record(tx, self._book(as_state), arrivals)
-        held = events.by_fact(tx, self.source.name, [one.key for one in answer.lost])
-        for lost in answer.lost:
-            if lost.key not in held:
+        for some, as_state in ((handled, EventState.HANDLED), (missed, state)):
+            if some:
+                inbox.record(tx, self._book(as_state), some)
+        self._lose(tx, [lost for answer in answers for lost in answer.lost])
+
+    def _lose(self, tx: Tx, lost: Sequence[Candidate]) -> None:
+        """What surely happened, and of which no event can be built, is a gap unless its event came."""
+        held = events.by_fact(tx, self.source.name, [one.key for one in lost]) if lost else {}
+        for one in lost:
+            if one.key not in held:
                 gaps.open_(
-                    tx, self.source.name, GapKind.NOT_REBUILDABLE, lost.key, reason=lost.reason,
-                    subject=lost.subject, topic=lost.topic, run_id=self.run_id,
-                )  # fmt: skip
+                    tx,
+                    self.source.name,
+                    GapKind.NOT_REBUILDABLE,
+                    one.key,
+                    reason=one.reason,
+                    subject=one.subject,
+                    topic=one.topic,
+                    run_id=self.run_id,
+                )
 
     def _book(self, state: EventState) -> Book:
         topics = Topics(self.source.webhook.topics if self.source.webhook else ())

@@ -5,7 +5,8 @@ A terminal status is never changed by an answer (P1); amounts and currencies com
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from reconcile.model import Reported, TransactionStatus
@@ -52,6 +53,24 @@ def decide(known: Transaction, reported: Reported, road: Road) -> Decision:
     if difference := _difference(known, reported):
         return Decision(Verdict.CONTRADICT, f"it ended as {reported.status}, but {difference}")
     return Decision(Verdict.ASK if road is Road.LIST else Verdict.END)
+
+
+def ended(one: Transaction, reported: Reported, now: datetime) -> Transaction:
+    """`one` with its end. What a person had settled stays settled by that person, with what it came to.
+
+    Where the provider does not say when it ended, it had by `now`.
+    """
+    told = reported.amount is not None and not (one.tracked and one.amount is not None)
+    return replace(
+        one,
+        state=State.RESOLVED if one.state is State.RESOLVED else State.SETTLED,
+        status=reported.status,
+        raw=reported.raw,
+        amount=reported.amount if told else one.amount,
+        currency=(reported.currency or one.currency) if told else one.currency,
+        changed_at=reported.changed_at or now,
+        ended_at=one.ended_at or now,
+    )
 
 
 def _after_the_end(known: Transaction, reported: Reported, road: Road) -> Decision:

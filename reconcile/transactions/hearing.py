@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from reconcile.ledger import gaps, incidents, transactions
+from reconcile.ledger.incidents import Opening
 from reconcile.ledger.ledger import Tx
 from reconcile.model import EPOCH, GapKind, IncidentKind, Reported, Subject, TransactionStatus
-from reconcile.transactions.decide import Road, Verdict, decide
-from reconcile.transactions.transaction import State, Transaction
+from reconcile.transactions.decide import Road, Verdict, decide, ended
+from reconcile.transactions.transaction import LEFT, State, Transaction
 
 
 def hear(tx: Tx, source: str, reports: Sequence[Reported], road: Road) -> None:
@@ -69,29 +71,15 @@ def ask_now(tx: Tx, one: Transaction) -> None:
     transactions.change(tx, one, state=State.PENDING, since=EPOCH)
 
 
-def end(tx: Tx, one: Transaction, reported: Reported, **more: Any) -> None:
-    """It has ended. One that a person had settled stays settled by that person, with what it came to."""
-    state = State.RESOLVED if one.state is State.RESOLVED else State.SETTLED
-    money = {} if one.tracked and one.amount is not None else _said(reported)
-    transactions.free(
-        tx,
-        one,
-        **{
-            "state": state,
-            "status": reported.status,
-            "changed_at": reported.changed_at or tx.now,
-            "ended_at": one.ended_at or tx.now,
-            **money,
-            "raw": reported.raw,
-            **more,
-        },
-    )
+def end(tx: Tx, one: Transaction, reported: Reported) -> None:
+    """It has ended: keep how, and tell nobody of it any more."""
+    transactions.save(tx, [ended(one, reported, tx.now)])
     close(tx, one, f"its provider says {reported.raw}")
 
 
-def contradict(tx: Tx, one: Transaction, reported: Reported, reason: str, **more: Any) -> None:
+def contradict(tx: Tx, one: Transaction, reported: Reported, reason: str) -> None:
     """What the provider says cannot be squared with what we knew: nothing is changed or delivered, a person is told."""
-    transactions.free(tx, one, state=State.MISMATCH, answer=reason, **more)
+    transactions.save(tx, [replace(one, state=State.MISMATCH, answer=reason)])
     close_incident(tx, one, IncidentKind.UNRESOLVED, "it contradicts what was known instead")
     gaps.open_(
         tx, source=one.source, kind=GapKind.STATUS_MISMATCH, key=str(one.subject), subject=one.subject, reason=reason
@@ -110,16 +98,19 @@ def contradict(tx: Tx, one: Transaction, reported: Reported, reason: str, **more
     )
 
 
-def give_up(tx: Tx, one: Transaction, attempts: int, answer: str, **more: Any) -> None:
-    """The ladder ended without an end: a person's turn, here and at the third party."""
-    transactions.free(tx, one, state=State.UNRESOLVED, attempts=attempts, answer=answer, **more)
-    times = f"asked about {attempts} times" if attempts != 1 else "asked about once"
-    incidents.open_(
-        tx,
+def give_up(tx: Tx, some: Sequence[Transaction]) -> None:
+    """The ladder of these ended without an end: a person's turn, here and at the third party."""
+    transactions.save(tx, [replace(one, state=State.UNRESOLVED) for one in some])
+    incidents.open_all(tx, [_given_up(one) for one in some])
+
+
+def _given_up(one: Transaction) -> Opening:
+    times = f"asked about {one.attempts} times" if one.attempts != 1 else "asked about once"
+    return Opening(
         source=one.source,
         kind=IncidentKind.UNRESOLVED,
         key=str(one.subject),
-        summary=f"{one.subject} was {times} and has not ended: {answer}",
+        summary=f"{one.subject} was {times} and has not ended: {one.answer}",
         since=one.at or one.known_at,
         command=command(one),
         third_party=True,
@@ -130,7 +121,9 @@ def give_up(tx: Tx, one: Transaction, attempts: int, answer: str, **more: Any) -
 
 
 def close(tx: Tx, one: Transaction, note: str) -> None:
-    """Nobody needs to look at it any more."""
+    """Nobody needs to look at it any more. What is on its ladder as usual, nobody was told of."""
+    if one.state not in LEFT and one.since != EPOCH:
+        return
     for kind in (IncidentKind.UNRESOLVED, IncidentKind.STATUS_MISMATCH):
         close_incident(tx, one, kind, note)
     gaps.close(tx, one.source, GapKind.STATUS_MISMATCH, str(one.subject), note)

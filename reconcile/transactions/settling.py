@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from reconcile.ledger import transactions
 from reconcile.ledger.ledger import Tx
@@ -13,7 +14,7 @@ from reconcile.transactions.transaction import State, Transaction
 
 def resolve(tx: Tx, one: Transaction, note: str) -> None:
     """It is settled by hand: nobody asks about it or is told of it any more. What it came to stays as far as known."""
-    transactions.free(tx, one, state=State.RESOLVED, note=note, ended_at=one.ended_at or tx.now)
+    transactions.save(tx, [replace(one, state=State.RESOLVED, note=note, ended_at=one.ended_at or tx.now)])
     hearing.close(tx, one, note)
 
 
@@ -21,8 +22,8 @@ def reopen(tx: Tx, one: Transaction) -> bool:
     """Back on its ladder, from the first asking, which is due at once; False for one that is on it already."""
     if one.state is State.PENDING:
         return False
-    begun = {"attempts": 0, "since": EPOCH, "ended_at": None, "changed_at": None, "note": ""}
-    transactions.free(tx, one, state=State.PENDING, status=TransactionStatus.PENDING, **begun)
+    begun = replace(one, attempts=0, since=EPOCH, ended_at=None, changed_at=None, note="")
+    transactions.save(tx, [replace(begun, state=State.PENDING, status=TransactionStatus.PENDING)])
     hearing.close(tx, one, "it is asked about again")
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -82,8 +83,9 @@ def test_what_is_claimed_is_nobody_elses_until_the_claim_ends(ledger):
         late = later(tx, CLAIM_LIFE.total_seconds() + 1)
         (yours,) = transactions.claim(late, "gate", LADDER, "you", late.now, 5)
         assert yours.claim == mine.claim + 1
-        assert transactions.claimed(tx, "me", mine) is None
-        assert transactions.claimed(tx, "you", yours).claim == yours.claim
+        assert transactions.claimed(tx, "gate", "me", [mine]) == {}
+        assert transactions.claimed(tx, "gate", "you", [replace(yours, claim=mine.claim)]) == {}
+        assert transactions.claimed(tx, "gate", "you", [yours], wait=False)[SUBJECT].claim == yours.claim
 
 
 def test_a_claim_on_what_ended_meanwhile_is_void(ledger):
@@ -92,7 +94,7 @@ def test_a_claim_on_what_ended_meanwhile_is_void(ledger):
         hear(tx, pending(1, EPOCH))
         (mine,) = transactions.claim(tx, "gate", LADDER, "me", tx.now, 5)
         hear(tx, ended(1))
-        assert transactions.claimed(tx, "me", mine) is None
+        assert transactions.claimed(tx, "gate", "me", [mine]) == {}
 
 
 def test_the_claims_of_a_process_that_is_gone_are_given_back(ledger):
@@ -138,7 +140,7 @@ def test_an_end_closes_what_people_were_told(ledger):
     """P3, A4: the end of what was given up closes its incident; its relapse would be another episode."""
     with ledger.write() as tx:
         hear(tx, pending(1))
-        hearing.give_up(tx, get(tx), 2, "its provider does not know it")
+        hearing.give_up(tx, [replace(get(tx), attempts=2, answer="its provider does not know it")])
         assert get(tx).state is State.UNRESOLVED
         hear(tx, ended(1))
         assert (get(tx).state, get(tx).status) == (State.SETTLED, TransactionStatus.SUCCEEDED)

@@ -84,8 +84,7 @@ def test_an_unknown_source_is_not_found(project):
 def test_all_threads_share_one_receiver(project, monkeypatch):
     """First calls from many threads read the configuration once, and every delivery is stored."""
     made = []
-    make = mounted.receiver
-    monkeypatch.setattr(mounted, "receiver", lambda: made.append(1) or make())
+    monkeypatch.setattr(mounted._process, "_make", lambda: made.append(1) or mounted.receiver())
     with ThreadPoolExecutor(8) as pool:
         bodies = [BODY.replace(b"1001", str(2000 + n).encode()) for n in range(24)]
         answers = list(
