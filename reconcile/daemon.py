@@ -20,7 +20,7 @@ from reconcile.config import Config, ScheduleConfig, SourceConfig
 from reconcile.connector import Connector
 from reconcile.context import Context
 from reconcile.dispatch.standing import Standing
-from reconcile.errors import ConfigError
+from reconcile.errors import Busy, ConfigError
 from reconcile.ledger import horizons
 from reconcile.report import RunReport
 from reconcile.scheduling import Timetable
@@ -48,6 +48,7 @@ class _Watch:
         self._timetable = Timetable(list(schedules.values()), zone, self._tick, context.clock.monotonic)
         self._idle = threading.Condition()
         self._working = 0
+        self._said: dict[str, frozenset[str]] = {}
 
     def start(self) -> None:
         """Promise completeness from now on, and begin."""
@@ -84,11 +85,25 @@ class _Watch:
             self._working += 1
         try:
             if not self.context.stop.is_set() and turns.take(self.context, schedule):
-                _say(schedule, turns.run(self.context, schedule, "daemon", timedelta()))
+                self._say(schedule, turns.run(self.context, schedule, "daemon", timedelta()))
         finally:
             with self._idle:
                 self._working -= 1
                 self._idle.notify_all()
+
+    def _say(self, schedule: ScheduleConfig, report: RunReport) -> None:
+        """Log what a turn has to tell, unless the turn before it told the same. That somebody else is at work on a
+        source is news to nobody.
+        """
+        level = logging.INFO if report.exit_code == Busy.exit_code else logging.ERROR
+        told = [(level, error) for error in dict.fromkeys((*report.errors, *_of_streams(report)))]
+        told += [(logging.WARNING, note) for note in report.notes]
+        name = rhythm.name_of(schedule)
+        before = self._said.get(name, frozenset())
+        self._said[name] = frozenset(sentence for _, sentence in told)
+        for how, sentence in told:
+            if sentence not in before:
+                _log.log(how, "%s: %s", schedule.job, sentence)
 
 
 class Daemon:
@@ -157,8 +172,6 @@ class Daemon:
         return all(watch.wait(max(0.0, until - self._context.clock.monotonic())) for watch in watches)
 
 
-def _say(schedule: ScheduleConfig, report: RunReport) -> None:
-    for error in (*report.errors, *(one.error for one in report.streams if one.error)):
-        _log.error("%s: %s", schedule.job, error)
-    for note in report.notes:
-        _log.warning("%s: %s", schedule.job, note)
+def _of_streams(report: RunReport) -> list[str]:
+    """What streams failed by, if a source's own error does not say it already."""
+    return [one.error for one in report.streams if one.error and one.error not in " ".join(report.errors)]
