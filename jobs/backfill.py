@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from reconcile import credentials
+from reconcile import credentials, when
 from reconcile.config import SourceConfig
 from reconcile.connector import Connector, Facts, Greeting, ListsItems, Rebuilds, StreamKind, StreamRef
 from reconcile.context import Context, Options
@@ -20,7 +20,6 @@ from reconcile.leasing import holding
 from reconcile.ledger import coverage, horizons
 from reconcile.ledger.coverage import Covered
 from reconcile.ledger.leases import Lease
-from reconcile.model import iso
 from reconcile.reading.plan import Ask, StreamPlan, plan, unlisted, wanted_streams
 from reconcile.reading.settling import settle_left
 from reconcile.reading.shared import Outcome, Streaming
@@ -219,8 +218,9 @@ def _horizons(
         known |= dict.fromkeys(topics, start)
     elif new and options.since is None:
         result.notes.append(
-            f"{source.name}: first sight of {', '.join(new)}: completeness is promised from {iso(now)} on; for what "
-            "came before, use `reconcile run --since …` or, if it was handled already, `reconcile baseline --since …`"
+            f"{source.name}: first sight of {', '.join(new)}: completeness is promised from {when.exact(now)} on; "
+            "for what came before, use `reconcile run --since …` or, if it was handled already, "
+            "`reconcile baseline --since …`"
         )
     if not options.dry_run:
         with context.ledger.write() as tx:
@@ -235,7 +235,7 @@ def _check_keys(options: Options, source: SourceConfig, purged: datetime | None)
     """Refuse to look where the record was purged: everything there would be taken for missed."""
     if purged and options.since and options.since < purged and not (options.allow_reprocess or options.baseline):
         raise ConfigError(
-            f"{source.name}: what was recorded of the time before {iso(purged)} was purged, so all of it "
+            f"{source.name}: what was recorded of the time before {when.exact(purged)} was purged, so all of it "
             "would be handled again; begin no earlier, or say --allow-reprocess if that is what you want"
         )
 

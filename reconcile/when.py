@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 
+from reconcile.model import iso
+
 _AGE = re.compile(r"([0-9]{1,9})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -53,6 +55,11 @@ def _timestamp(day: str, time: str, offset: str | None) -> datetime:
 def stamp(when: datetime | None) -> str:
     """`2024-01-01T10:00:00Z`, to the second, for people; `-` for none."""
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if when else "-"
+
+
+def exact(when: datetime) -> str:
+    """`2024-01-01T10:00:00Z`, and with the digits of its microseconds only if it has any."""
+    return iso(when) if when.microsecond else stamp(when)
 
 
 def span(length: timedelta) -> str:

@@ -25,7 +25,7 @@ from reconcile.safe import safe, safe_block
 _log = logging.getLogger(__name__)
 
 #: The narrowest a column of sentences may be drawn, in characters.
-READABLE = 20
+READABLE = 40
 
 
 @dataclass(slots=True)
@@ -134,12 +134,16 @@ def _fits(table: Table, width: int) -> bool:
 
 
 def paragraphs(table: Table) -> list[str]:
-    """Two lines a row: its first cell, and the others under their names."""
-    return [line for row in table.rows for line in (row[0], f"  {_named(table.columns[1:], row[1:])}")]
+    """Two lines a row: its first cell under its name, and the others under theirs."""
+    return [
+        line
+        for row in table.rows
+        for line in (f"{table.columns[0]} {row[0]}", f"  {_named(table.columns[1:], row[1:])}")
+    ]
 
 
 def _named(names: Sequence[str], cells: Sequence[str]) -> str:
-    return "; ".join(f"{name}{TOGETHER}{cell}".strip() for name, cell in zip(names, cells, strict=True))
+    return "; ".join(f"{name}{TOGETHER}{cell}".strip() for name, cell in zip(names, cells, strict=True) if cell)
 
 
 def _widths(table: Table) -> list[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from reconcile import when
 from reconcile.ledger import Ledger, attempts, views
 from reconcile.ledger.views import EventFilter
 from reconcile.model import EventState, Subject, instant, iso
@@ -27,7 +28,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One subject at one source. `version` is the newest known, as `iso` if it is a time; `now` says what is next."""
+    """One subject at one source. `version` is the newest known, as text if it is a time; `now` says what is next."""
 
     source: str
     subject: str
@@ -71,7 +72,7 @@ def shown_version(version: int | None) -> str:
     if version is None:
         return "-"
     # Versions that are times are microseconds since 1970: sequences stay far below 2001's.
-    return iso(instant(version)) if 10**15 <= version < 10**16 else str(version)
+    return when.exact(instant(version)) if 10**15 <= version < 10**16 else str(version)
 
 
 def _of_event(event: Any) -> Iterator[Entry]:

@@ -82,11 +82,11 @@ def test_a_terminal_too_narrow_for_a_table_gets_paragraphs(monkeypatch):
     """An id is never cut or folded: it is there to be copied; and no line is wider than the terminal."""
     assert "─" in "".join(on_a_terminal(monkeypatch, 100, table()))
     assert on_a_terminal(monkeypatch, 24, table()) == [
-        "acme",
+        "source acme",
         "  listed 7; what a name",
         "    \\x1b[2J",
         "    with\\x0alines",
-        "payments-eu",
+        "source payments-eu",
         "  listed 1234; what -",
     ]
 

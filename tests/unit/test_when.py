@@ -109,3 +109,10 @@ def test_what_is_shown_can_be_read_again():
 def test_a_length_is_told_in_its_two_largest_units(seconds, text):
     """People read `3h 20m`, not 12000."""
     assert when.span(timedelta(seconds=seconds)) == text
+
+
+def test_an_exact_instant_is_as_short_as_it_can_be():
+    """Digits after the second are shown only where there are any."""
+    noon = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    assert when.exact(noon) == "2024-01-01T12:00:00Z"
+    assert when.exact(noon + timedelta(microseconds=5)) == "2024-01-01T12:00:00.000005Z"
