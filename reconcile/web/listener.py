@@ -108,10 +108,6 @@ def _bound(host: str, port: int, host_option: str, port_option: str) -> socket.s
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=2048)
-        # What is accepted inherits it. Without, the second packet of an answer waits 40 ms for the first's receipt:
-        # asyncio sees to that only for sockets that name their protocol.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listening
     except OSError as error:
         where = f"cannot listen on {_address(host, port)}"
         if error.errno == errno.EADDRINUSE:
@@ -120,6 +116,10 @@ def _bound(host: str, port: int, host_option: str, port_option: str) -> socket.s
         why = str(error.strerror or error).partition(" (while")[0]
         remedy = f"choose an address of this machine with {host_option}, or a port with {port_option}"
         raise ConfigError(f"{where}: {why}; {remedy}") from None
+    # What is accepted inherits it. Without, the second packet of an answer waits 40 ms for the first's receipt:
+    # asyncio sees to that only for sockets that name their protocol.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _address(host: str, port: int) -> str:

@@ -27,6 +27,7 @@ class Protocol(HttpToolsProtocol):
         self._beyond = 0
         self._body = 0
         self._in_body = False
+        self._refused = False
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -46,34 +47,46 @@ class Protocol(HttpToolsProtocol):
         self._beyond += len(data)
         super().data_received(data)
         # A body in tiny chunks has more frame than body; nobody who means well sends one.
-        if self._beyond - self._body > MOST_HEAD and not self.transport.is_closing():
-            self.logger.warning("A request's headers were too large.")
-            self.transport.write(_TOO_MUCH)
-            self.transport.close()
+        if self._beyond - self._body > MOST_HEAD:
+            self._refuse()
 
     def on_headers_complete(self) -> None:
         """From here on the application bounds time."""
         self._in_body = True
         self._wait_no_more()
-        super().on_headers_complete()
+        # A large head may have come in one piece, its body with it.
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MOST_HEAD:
+            self._refuse()
+        if not self._refused:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """The application bounds its size."""
         self._beyond -= len(body)
         self._body += len(body)
-        super().on_body(body)
+        if not self._refused:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The next request has a head of its own."""
         self._in_body = False
         self._beyond = self._body = 0
-        super().on_message_complete()
+        if not self._refused:
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """What was answered before its body was whole is not waited for; a moment, so that the answer is read."""
         super().on_response_complete()
         if self._in_body:
             self._give_it(LINGER)
+
+    def _refuse(self) -> None:
+        """Answer 431, once, and hang up; what the parser still finds in what came is nobody's."""
+        if not self._refused and not self.transport.is_closing():
+            self.logger.warning("A request's headers were too large.")
+            self.transport.write(_TOO_MUCH)
+            self.transport.close()
+        self._refused = True
 
     def _give_it(self, seconds: float) -> None:
         self._wait_no_more()
