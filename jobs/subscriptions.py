@@ -28,7 +28,7 @@ def run(context: Context, options: Options, report: RunReport) -> int:
         results = [_source(context, options, source) for source in sources]
     for source, checked in zip(sources, results, strict=True):
         report.subscriptions += [
-            {"source": source.name, "topic": row.topic, "found": row.found, "action": row.action}
+            {"source": source.name, "topic": row.topic, "found": row.found.value, "action": row.action.value}
             for row in checked.rows
         ]
         report.notes += checked.notes

@@ -59,9 +59,10 @@ def unmanaged(source: SourceConfig, connector: Connector) -> str:
 def check(context: Context, source: SourceConfig, *, dry_run: bool, prune: bool) -> Checked:
     """Compare and, unless it is a dry run, mend. Raises `Busy` if another runner is at it."""
     connector = context.connector(source)
+    if not isinstance(connector, ManagesSubscriptions):
+        return Checked()  # nothing a run could ever do about it; `plan` says so
     if why := unmanaged(source, connector):
         return Checked(notes=[f"{source.name}: {why}"])
-    assert isinstance(connector, ManagesSubscriptions)  # noqa: S101 - narrows for mypy; `unmanaged` has asked
     client = context.client(source, connector)
     try:
         if dry_run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from support.subscribing import (
     check,
     endpoints,
     hooks,
+    kept,
     mutations,
     ours,
     require,
@@ -24,6 +26,7 @@ from support.subscribing import (
     told,
 )
 
+from reconcile.config.key import VARIABLE
 from reconcile.ledger import leases
 from reconcile.ledger.process import Holder
 from reconcile.sandbox.wire_faults import answers, html, unreachable
@@ -50,6 +53,21 @@ def test_s1_every_topic_ends_with_one_enabled_subscription(bench):
     assert again == rows("ok", "none", *SHOP_TOPICS, *TOPICS)
     assert (len(mutations(shop)), len(mutations(pay)), report.exit_code) == (*before, 0)
     assert report.streams == []
+
+
+def test_s1_on_every_engine(databases, tmp_path):
+    """S1, S3: the same whatever the ledger is kept in, with a key in the environment: made, replaced, pruned, told."""
+    with a_bench(databases, tmp_path) as bench:
+        bench.env[VARIABLE] = b64encode(b"k" * 32).decode()
+        pay = add_stripe(bench)
+        require(bench, OLD)
+        assert check(bench)[0] == rows("missing", "created", *TOPICS)
+        bench.text = bench.text.replace(OLD, NEW)
+        assert check(bench, prune=True)[0] == rows("wrong_version", "created", *TOPICS)
+        assert list(kept(bench).values()) == [one.secret for one in endpoints(pay)]
+        assert [one.id for one in ours(bench)] == [one.id for one in endpoints(pay)]
+        assert len(told(bench)) == 2
+        assert check(bench)[0] == rows("ok", "none", *TOPICS)
 
 
 def test_s6_a_disabled_endpoint_is_enabled(bench):
