@@ -3,17 +3,91 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import platform
+import re
 import resource
+import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
 
 
 def cpu_seconds() -> float:
     """CPU time of this process so far, its threads included."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
+
+
+class Spent(NamedTuple):
+    """Wall and CPU time in microseconds, and bytes written to files; child processes that live through it included."""
+
+    wall: float
+    cpu: float
+    children: float
+    written: float
+
+    def per(self, items: int) -> Spent:
+        """Its share for one of `items`."""
+        return Spent(*(one / items for one in self))
+
+    def __str__(self) -> str:
+        cpu = f"{self.cpu:5.0f} µs of CPU" + (f" + {self.children:4.0f} in a worker" if self.children else "")
+        return f"{self.wall:5.0f} µs, {self.written / 1000:5.1f} kB written, {cpu}"
+
+
+class Spending:
+    """What is spent between two looks; `per` once both were taken."""
+
+    def __init__(self) -> None:
+        self._from = _spent()
+        self._until = self._from
+
+    def stop(self) -> None:
+        """The second look."""
+        self._until = _spent()
+
+    def per(self, items: int) -> Spent:
+        """The share of one item."""
+        return Spent(*(later - earlier for earlier, later in zip(self._from, self._until, strict=True))).per(items)
+
+
+@contextmanager
+def spending() -> Iterator[Spending]:
+    """What its block spends."""
+    gc.collect()
+    found = Spending()
+    yield found
+    found.stop()
+
+
+def middle(found: Sequence[Spent]) -> Spent:
+    """The median of each."""
+    return Spent(*map(statistics.median, zip(*found, strict=True)))
+
+
+def _spent() -> Spent:
+    children = [int(pid) for task in Path("/proc/self/task").iterdir() for pid in _read(task / "children").split()]
+    ticks = os.sysconf("SC_CLK_TCK")
+    times = [_read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()[11:13] for pid in children]
+    busy = sum(map(int, itertools.chain(*times))) / ticks
+    written = sum(_written(name) for name in ("self", *map(str, children)))
+    return Spent(wall() * 1e6, cpu_seconds() * 1e6, busy * 1e6, written)
+
+
+def _written(process: str) -> int:
+    found = re.search(r"wchar: (\d+)", _read(Path(f"/proc/{process}/io")))
+    return int(found[1]) if found else 0
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("ascii")
+    except OSError:
+        return ""
 
 
 def best(run: Callable[[], int], rounds: int, clock: Callable[[], float] = cpu_seconds) -> float:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 from support import postgres
+from support.clock import ManualClock
 from support.databases import PostgresqlMaker, SqliteMaker
+from support.dispatching import World
+from support.rows import add_event
 
 from reconcile.clock import SystemClock
 from reconcile.ledger import Ledger
@@ -74,3 +77,24 @@ def ledger(ledger_url):
     opened = Ledger.open(ledger_url, SystemClock())
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def add(ledger):
+    """Insert events in one commit; their seqs."""
+
+    def add_all(*rows):
+        with ledger.write() as tx:
+            return [add_event(tx, **row) for row in rows]
+
+    return add_all
+
+
+@pytest.fixture
+def world(sqlite_databases, tmp_path):
+    """A dispatcher's world in virtual time."""
+    clock = ManualClock()
+    with sqlite_databases.fresh(tmp_path) as url:
+        opened = Ledger.open(url, clock)
+        yield World(opened, clock)
+        opened.close()

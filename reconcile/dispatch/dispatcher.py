@@ -28,11 +28,13 @@ from reconcile.model import EventState
 from reconcile.targets.model import Job, Outcome, Target
 
 #: Events claimed in one commit, at most.
-BATCH = 64
+BATCH = 128
 #: Seconds between two looks for abandoned claims.
 SWEEP_EVERY = 5.0
 #: Seconds that outcomes are gathered for while more calls run, to be marked in one commit.
 LINGER = 0.05
+#: The same where every one was marked by the target itself, so that only new claims wait for it.
+LINGER_MARKED = 0.15
 #: Seconds an exhausted queue is left alone while calls run, unless something came back or `notify` was called.
 LOOK_EVERY = 0.25
 #: Seconds, beyond one call's timeout, that the ledger may refuse to be written.
@@ -171,9 +173,10 @@ class Dispatcher:
             return
         self._unmarked += self._target.outcomes(wait)
         enough = self._capacity() // 2
-        deadline = self._clock.monotonic() + LINGER
+        began = self._clock.monotonic()
         while self._unmarked and self.calling and len(self._unmarked) < enough:
-            left = deadline - self._clock.monotonic()
+            linger = LINGER_MARKED if all(outcome.marked for outcome in self._unmarked) else LINGER
+            left = began + linger - self._clock.monotonic()
             more = list(self._target.outcomes(left)) if left > 0 else []
             if not more:
                 break

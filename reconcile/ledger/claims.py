@@ -147,7 +147,7 @@ def claim(
 
 def _first(tx: Tx, source: str, held: Hands, due_by: int, limit: int, holds: int) -> list[Waiting]:
     """Read as much of the queue's head as it takes to find `limit` events that may go."""
-    number, whole = limit * 4, False
+    number, whole = limit * 2, False
     chosen: list[Waiting] = []
     while not whole and len(chosen) < limit:
         events, whole = queue.head(tx, source, number)

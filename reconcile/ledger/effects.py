@@ -146,7 +146,7 @@ def _keep(session: HandlerSession, mark: Mark, clock: Clock) -> Settled:
     try:
         session.keep()
     except SQLAlchemyError as error:
-        bind = session.get_bind()
+        bind = session.get_bind().engine  # its connection may be the one that failed
         session.drop()
         with Session(bind) as other:
             return _read_back(other, mark, clock, str(explain(error)))

@@ -94,11 +94,33 @@ class HandlerSession(Session):
                 super().invalidate()
 
 
-def handler_sessions(factory: Callable[[], Session]) -> Callable[[], HandlerSession]:
-    """Guarded sessions on the database that the sessions of `factory` (`Ledger.session`) use."""
-    with factory() as session:
-        bind = session.get_bind()
-    return lambda: HandlerSession(bind)
+class HandlerSessions:
+    """Guarded sessions, one at a time, on the database that the sessions of `factory` (`Ledger.session`) use.
+
+    They share one connection as long as it is sound: taking it from the pool and giving it back for every event
+    would cost a third of what a commit does. Not on PostgreSQL, where the pool asks first whether it still works.
+    """
+
+    def __init__(self, factory: Callable[[], Session]) -> None:
+        with factory() as session:
+            self._engine = session.get_bind().engine
+        self._kept: Connection | None = None
+
+    def __call__(self) -> HandlerSession:
+        """A session for one call."""
+        return HandlerSession(self._engine if self._engine.dialect.name != "sqlite" else self._connection())
+
+    def _connection(self) -> Connection:
+        kept = self._kept
+        if kept is None or kept.closed or kept.invalidated or kept.in_transaction():
+            self._let_go()
+            kept = self._kept = self._engine.connect()
+        return kept
+
+    def _let_go(self) -> None:
+        if self._kept is not None and not self._kept.closed:
+            with suppress(SQLAlchemyError):
+                self._kept.close()
 
 
 @event.listens_for(HandlerSession, "after_begin")

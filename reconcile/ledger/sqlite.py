@@ -22,6 +22,8 @@ from reconcile.errors import LedgerError
 from reconcile.ledger.errors import is_locked
 
 BUSY_MS = 5000
+#: Seconds between looks for the write lock: at first, and once it has been missed for `_EAGER` seconds.
+_LOOK, _LOOK_LATER, _EAGER = 0.0005, 0.005, 0.1
 _MODE = "reconcile_begin"
 
 
@@ -107,9 +109,37 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
 
 
 def _begin(connection: Connection) -> None:
+    """On the driver's own connection: SQLAlchemy's way there costs more than the statements do."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - narrows for mypy
     writes = connection.get_execution_options().get(_MODE) == "write"
-    connection.exec_driver_sql(f"PRAGMA query_only = {0 if writes else 1}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    driver.execute(f"PRAGMA query_only = {0 if writes else 1}")
+    if not writes:
+        driver.execute("BEGIN")
+        return
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        if not _took_write_lock(driver):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # to raise what SQLAlchemy makes of the driver's error
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+
+
+def _took_write_lock(driver: sqlite3.Connection) -> bool:
+    """Look for it often. SQLite's own looks are 100 ms apart in the end, and beside a process that commits without a
+    pause (our own worker, handling events) they miss nearly every short moment in which the lock is free.
+    """
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < BUSY_MS / 1000:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not is_locked(error):
+                return False
+        else:
+            return True
+        time.sleep(_LOOK if waited < _EAGER else _LOOK_LATER)
+    return False
 
 
 def _prepare_file(url: URL) -> None:
@@ -117,6 +147,8 @@ def _prepare_file(url: URL) -> None:
     directory = path.parent
     if not directory.is_dir():
         raise LedgerError(f"ledger: the directory {directory} does not exist; create it, then run again")
+    if path.is_dir():
+        raise LedgerError(f"ledger: {path} is a directory; name a file in it, such as {path / 'reconcile.db'}")
     if path.is_symlink() and directory.stat().st_mode & stat.S_IWOTH:
         raise LedgerError(
             f"ledger: {path} is a symbolic link in a directory everyone may write to; name the file itself or move it"
@@ -133,7 +165,8 @@ def _create(path: Path) -> None:
         return
     except OSError as error:
         raise LedgerError(
-            f"ledger: {path} cannot be created ({error.strerror}); nothing lost, safe to re-run"
+            f"ledger: {path} cannot be created ({error.strerror}); give this user write access to {path.parent}, or"
+            " name another file in `ledger`"
         ) from error
     os.fchmod(descriptor, 0o600)
     os.close(descriptor)

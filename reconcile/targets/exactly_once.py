@@ -9,7 +9,7 @@ from typing import Any
 from reconcile.clock import Clock
 from reconcile.ledger import Ledger
 from reconcile.ledger.effects import Effect, Mark, Settled, settle
-from reconcile.ledger.handler_session import handler_sessions
+from reconcile.ledger.handler_session import HandlerSessions
 from reconcile.model import Event
 from reconcile.targets.calling import Caller, Claim, Result
 from reconcile.targets.loading import Route
@@ -28,7 +28,7 @@ class Sessions:
     """Gives each call its own guarded session; `factory` is `Ledger.session`."""
 
     def __init__(self, factory: Callable[[], Any], clock: Clock) -> None:
-        self._open = handler_sessions(factory)
+        self._open = HandlerSessions(factory)
         self._clock = clock
 
     def call(self, caller: Caller, route: Route, event: Event, claim: Claim, started: datetime) -> Result:

@@ -6,7 +6,7 @@ _WEIGHT = 0.1  # of the newest call in the mean
 _WINDOW_SECONDS = 0.05  # of work to keep in a worker's channel: enough to hide the way there and back
 _WINDOW = 16
 _AHEAD_SECONDS = 0.5  # of work to keep claimed for each worker: enough that claims are made in batches
-_AHEAD = 64
+_AHEAD = 128
 _LEAST = 2
 
 
@@ -19,6 +19,10 @@ class Pace:
     def note(self, seconds: float) -> None:
         """One more call took `seconds`."""
         self._mean = seconds if self._mean is None else self._mean + _WEIGHT * (seconds - self._mean)
+
+    def time_for(self, jobs: int) -> float:
+        """Seconds that so many jobs will take a worker, 0 if that is not known."""
+        return jobs * (self._mean or 0.0)
 
     @property
     def window(self) -> int:

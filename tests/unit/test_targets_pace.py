@@ -26,7 +26,7 @@ def test_a_fast_handler_gets_a_batch():
     """Work ahead hides the way to the worker and back, within bounds."""
     assert paced(0.005).window == 11
     assert paced(0.0).window == 17
-    assert paced(0.0).ahead == 64
+    assert paced(0.0).ahead == 128
 
 
 def test_it_follows_a_handler_that_becomes_slow():
@@ -35,3 +35,8 @@ def test_it_follows_a_handler_that_becomes_slow():
     for _ in range(3):
         pace.note(1.0)
     assert pace.window == 1
+
+
+def test_how_long_work_will_take():
+    """Nothing is promised of a handler that was never timed."""
+    assert (Pace().time_for(7), paced(0.5).time_for(4)) == (0.0, 2.0)
