@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fakes import API, START
+from support.fakes import shop_client as client
+from support.fakes import shop_get as get
+from support.fakes import shop_ids as ids
 
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.shopify import FakeShopify
-
-START = datetime(2026, 10, 1, 12, tzinfo=UTC)
-API = "/admin/api/2026-10"
-
-
-@pytest.fixture
-def clock():
-    return SettableClock(START)
-
-
-@pytest.fixture
-def shop(clock):
-    return FakeShopify(clock=clock, seed=1)
-
-
-def client(shop, token="shpat_dummy"):
-    transport = httpx.MockTransport(shop.handle)
-    return httpx.Client(
-        base_url="https://acme.myshopify.com", transport=transport, headers={"X-Shopify-Access-Token": token}
-    )
-
-
-def get(shop, path, **params):
-    return client(shop).get(f"{API}/{path}", params=params)
-
-
-def ids(answer, root="orders"):
-    return [item["id"] for item in answer.json()[root]]
 
 
 def walk(shop, path, root="orders", **params):

@@ -3,40 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 
-import httpx
 import pytest
+from support.fakes import START
+from support.fakes import shop_get as get
+from support.fakes import shop_ids as ids
 
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.shopify import FakeShopify, Item
-
-START = datetime(2026, 10, 1, 12, tzinfo=UTC)
-API = "/admin/api/2026-10"
-
-
-@pytest.fixture
-def clock():
-    return SettableClock(START)
-
-
-@pytest.fixture
-def shop(clock):
-    return FakeShopify(clock=clock, seed=1)
-
-
-def client(shop):
-    transport = httpx.MockTransport(shop.handle)
-    headers = {"X-Shopify-Access-Token": "shpat_dummy"}
-    return httpx.Client(base_url="https://acme.myshopify.com", transport=transport, headers=headers)
-
-
-def get(shop, path, **params):
-    return client(shop).get(f"{API}/{path}", params=params)
-
-
-def ids(answer, root):
-    return [item["id"] for item in answer.json()[root]]
 
 
 def topics(shop):

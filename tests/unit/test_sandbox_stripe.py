@@ -3,57 +3,22 @@
 from __future__ import annotations
 
 import base64
-from datetime import UTC, datetime
 
-import httpx
 import pytest
 import stripe as sdk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fakes import START, refused
+from support.fakes import stripe_client as client
+from support.fakes import stripe_get as get
+from support.fakes import stripe_ids as ids
 
 from reconcile.clock import SystemClock
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.server import serve
 from reconcile.sandbox.stripe import FakeStripe
 
-START = datetime(2026, 10, 1, 12, tzinfo=UTC)
 T = int(START.timestamp())
-
-
-@pytest.fixture
-def clock():
-    return SettableClock(START)
-
-
-@pytest.fixture
-def stripe(clock):
-    return FakeStripe(clock=clock, seed=1, throttle=False)
-
-
-def client(stripe, **headers):
-    transport = httpx.MockTransport(stripe.handle)
-    return httpx.Client(
-        base_url="https://api.stripe.com",
-        transport=transport,
-        headers={"Authorization": "Bearer sk_test_dummy", **headers},
-    )
-
-
-def get(stripe, path, **params):
-    return client(stripe).get(f"/v1/{path}", params=params)
-
-
-def ids(answer):
-    assert answer.status_code == 200, answer.text
-    return [item["id"] for item in answer.json()["data"]]
-
-
-def refused(answer, status=400, code=None):
-    assert answer.status_code == status, answer.text
-    error = answer.json()["error"]
-    assert error["type"] == "invalid_request_error"
-    assert error.get("code") == code
-    return error
 
 
 def intents(stripe, clock, count, gap=1.0):

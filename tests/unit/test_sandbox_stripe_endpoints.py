@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-import httpx
 import pytest
 import stripe as sdk
+from support.fakes import stripe_client as client
 
-from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.stripe import FakeStripe
 from reconcile.sandbox.stripe.endpoints import signature
 
-START = datetime(2026, 10, 1, 12, tzinfo=UTC)
 URL = "https://hooks.acme.example/webhooks/payments"
-
-
-@pytest.fixture
-def clock():
-    return SettableClock(START)
-
-
-@pytest.fixture
-def stripe(clock):
-    return FakeStripe(clock=clock, seed=1, throttle=False)
-
-
-def client(stripe, **headers):
-    transport = httpx.MockTransport(stripe.handle)
-    auth = {"Authorization": "Bearer sk_test_dummy", **headers}
-    return httpx.Client(base_url="https://api.stripe.com", transport=transport, headers=auth)
 
 
 def create(stripe, **form):

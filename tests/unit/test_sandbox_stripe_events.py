@@ -3,53 +3,18 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 
-import httpx
 import pytest
+from support.fakes import START, refused
+from support.fakes import stripe_client as client
+from support.fakes import stripe_get as get
+from support.fakes import stripe_ids as ids
 
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.stripe import FakeStripe
 
-START = datetime(2026, 10, 1, 12, tzinfo=UTC)
 T = int(START.timestamp())
 DAY = 86_400
-
-
-@pytest.fixture
-def clock():
-    return SettableClock(START)
-
-
-@pytest.fixture
-def stripe(clock):
-    return FakeStripe(clock=clock, seed=1, throttle=False)
-
-
-def client(stripe, **headers):
-    transport = httpx.MockTransport(stripe.handle)
-    return httpx.Client(
-        base_url="https://api.stripe.com",
-        transport=transport,
-        headers={"Authorization": "Bearer sk_test_dummy", **headers},
-    )
-
-
-def get(stripe, path, **params):
-    return client(stripe).get(f"/v1/{path}", params=params)
-
-
-def ids(answer):
-    assert answer.status_code == 200, answer.text
-    return [item["id"] for item in answer.json()["data"]]
-
-
-def refused(answer, status=400, code=None):
-    assert answer.status_code == status, answer.text
-    error = answer.json()["error"]
-    assert error["type"] == "invalid_request_error"
-    assert error.get("code") == code
-    return error
 
 
 # events
