@@ -100,8 +100,7 @@ def _group(incidents: Sequence[Incident], most: int, *, cleared: bool) -> Group:
 
 def _of_kind(incident: Incident) -> str:
     # A source's name is lower-case letters, digits and hyphens: it needs no quotes in a shell.
-    words = KINDS[incident.kind].command.format(source=incident.source)
-    return words if incident.source else words.replace(" --source ", "").rstrip()
+    return KINDS[incident.kind].command.format(source=incident.source)
 
 
 def _one(texts: set[str]) -> str:

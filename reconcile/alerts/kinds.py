@@ -23,12 +23,12 @@ KINDS = {
     IncidentKind.UNRESOLVED: Kind(
         "Transactions without an outcome",
         "The provider was asked on every rung of the ladder and named no final status.",
-        "reconcile alerts list --source {source} --kind unresolved",
+        "reconcile transactions list --source {source} --state unresolved",
     ),
     IncidentKind.STATUS_MISMATCH: Kind(
         "Transactions that do not match",
         "Nothing was changed: amounts, currencies and final statuses are never mended by guessing.",
-        "reconcile alerts list --source {source} --kind status_mismatch",
+        "reconcile transactions list --source {source} --state mismatch",
     ),
     IncidentKind.DEAD: Kind(
         "Events the handler could not take",

@@ -112,9 +112,9 @@ def snooze(
 
 
 def test(context: typer.Context) -> None:
-    """Send one mail to the operators, and say what the server said.
+    """Send one mail, and show the server's answer.
 
-    It says nothing but that it arrived. Exits 3 unless every address was accepted.
+    It goes to the operators, and says nothing but that it arrived. Exits 3 unless every address was accepted.
     """
     state = State.of(context)
     config = wiring.load_config(state)

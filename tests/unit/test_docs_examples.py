@@ -29,6 +29,7 @@ from reconcile.targets.loading import load_handler, topics_nobody_takes
 HOW_TO = ROOT / "docs/how-to"
 SECRET = "hush_dummy"
 NAMES = ("SHOPIFY_ACCESS_TOKEN", "SHOPIFY_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET", "APP_DB", *GATEWAY_VARIABLES)
+NAMES += ("SMTP_PASSWORD", "HEALTHCHECK")
 ENV = dict.fromkeys(NAMES, SECRET)
 ENV["STRIPE_API_KEY"] = "sk_test_dummy"
 SOURCE = "sources:\n  acme-shop:\n    connector: shopify\n    shop: acme.myshopify.com\n    access_token: shpat_dummy\n"
