@@ -73,7 +73,7 @@ def list_(
     limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List transactions that have not ended, the longest known first."""
+    """List transactions that have not ended, oldest first."""
     state_ = State.of(context)
     config = wiring.load_config(state_)
     known_sources(config, [source] if source else [])
@@ -144,7 +144,10 @@ def resolve(
 
 
 def reopen(context: typer.Context, *, which: Which, source: OneSource = "") -> None:
-    """Put a transaction back on its ladder; it is asked about at the next run."""
+    """Put a transaction back on its ladder.
+
+    It is asked about at the next run.
+    """
     state = State.of(context)
     config = wiring.load_config(state)
     with wiring.open_ledger(state, config) as ledger, ledger.write() as tx:

@@ -83,4 +83,8 @@ def _happen(fake: FakeStripe, clock: SettableClock) -> None:
     fake.fail_invoice(unpaid)
     fake.cancel_subscription(fake.create_subscription(customer))
     fake.complete_checkout_session(fake.create_checkout_session())
+    fake.succeed_setup(fake.create_setup_intent())
+    fake.fail_setup(fake.create_setup_intent())
+    fake.require_setup_action(fake.create_setup_intent())
+    fake.cancel_setup(fake.create_setup_intent())
     fake.pay_payout(fake.create_payout())

@@ -177,8 +177,8 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setenv("RECONCILE_CONFIG", str(tmp_path / "schedules.yaml"))
     mounted._process.forget()
     yield tmp_path
-    if mounted._process._receiver is not None:
-        mounted._process._receiver._ledger.close()
+    if mounted._process._made is not None:
+        mounted._process._made._ledger.close()
     mounted._process.forget()
 
 

@@ -135,7 +135,7 @@ def test_other_resources_prove_creation_and_state(resource):
     [
         ("orders/delete", {"id": 9}, "order/9", "orders/delete:9"),
         ("products/delete", {"id": 9}, "product/9", "products/delete:9"),
-        ("order_transactions/create", {"id": 3, "order_id": 9}, "order/9", "order_transactions/create:9"),
+        ("order_transactions/create", {"id": 3, "order_id": 9}, "order/9", "order_transactions/create:9:3"),
         ("orders/edited", {"order_edit": {"id": 1}}, "None", ""),
         ("app/uninstalled", {"id": 4}, "app/4", "app/uninstalled:4"),
         ("inventory_levels/update", {"inventory_item_id": 1}, "None", ""),
