@@ -6,59 +6,18 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.arriving import FAILED, HELD, LIVE, ORDER, T0, UPDATED, built, enter, live, put, row
 
-from reconcile import inbox
-from reconcile.diff import rebuilt
 from reconcile.inbox import Book, How
-from reconcile.ledger import closing, events, gaps
+from reconcile.ledger import closing, gaps
 from reconcile.model import (
-    Arrival,
-    Candidate,
-    Description,
     EventState,
     GapKind,
-    Occurrence,
-    Origin,
-    Subject,
     iso,
     micros,
 )
 
-T0 = datetime(2024, 5, 1, 10, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-ORDER = Subject("order", "1001")
-CREATE, UPDATED, FAILED = "orders/create", "orders/updated", "payment.failed"
-TOPICS = frozenset({CREATE, UPDATED, FAILED})
-LIVE = Book("shop", EventState.WAITING, TOPICS, repeats_by_bytes=True)
-HELD = Book("shop", EventState.HELD, TOPICS, run_id="R", stream="orders")
-
-
-def live(id_, topic=CREATE, at=T0, *, kind=Occurrence.ONCE, body=b'{"id":1001}'):
-    """A delivery as it comes."""
-    occurrence = iso(at) if kind is Occurrence.STATE else ""
-    described = Description(topic, ORDER, kind, occurrence, micros(at), at)
-    return Arrival(id_, described, body, Origin.LIVE, carried=micros(at))
-
-
-def built(topic=CREATE, at=T0, *, kind=Occurrence.ONCE):
-    """An event rebuilt from a listed order."""
-    occurrence = iso(at) if kind is Occurrence.STATE else ""
-    return rebuilt("shop", Candidate(topic, ORDER, kind, at, micros(at), lambda: b"{}", occurrence))
-
-
-def enter(ledger, book, *arrivals):
-    with ledger.write() as tx:
-        return inbox.record(tx, book, arrivals)
-
-
-def put(ledger, seq, **values):
-    with ledger.write() as tx:
-        events.change(tx, seq, **values)
-
-
-def row(ledger, seq):
-    with ledger.read() as tx:
-        return events.get(tx, seq)
 
 
 def test_the_repeat_of_an_absorbed_delivery_is_a_repeat_under_another_id_too(ledger):
@@ -83,17 +42,17 @@ def test_the_repeat_of_a_delivery_that_replaced_a_rebuilt_event_is_a_repeat(ledg
 @pytest.mark.parametrize("state", [EventState.WAITING, EventState.HANDLED, EventState.DEAD])
 def test_what_happened_after_the_listing_is_never_absorbed_by_what_was_rebuilt_of_it(ledger, state):
     """H2: a fact that happens again and again: a failure of tomorrow is not the failure a list showed today."""
-    (found,) = enter(ledger, HELD, built(FAILED, T0, kind=Occurrence.REPEATED))
+    (found,) = enter(ledger, HELD, built(FAILED, T0))
     put(ledger, found.seq, state=state, next_at=T0)
     tomorrow = row(ledger, found.seq).recorded_at + timedelta(days=1)
-    (again,) = enter(ledger, LIVE, live("evt_2", FAILED, tomorrow, kind=Occurrence.REPEATED))
+    (again,) = enter(ledger, LIVE, live("evt_2", FAILED, tomorrow))
     assert again.how is How.NEW
 
 
 def test_the_real_delivery_brings_its_own_time(ledger):
     """H9: a list may not show when a fact happened; what was delivered does, and the handler is told that."""
-    (found,) = enter(ledger, HELD, built(FAILED, T0, kind=Occurrence.REPEATED))
-    (real,) = enter(ledger, LIVE, live("evt_1", FAILED, T0 + HOUR, kind=Occurrence.REPEATED))
+    (found,) = enter(ledger, HELD, built(FAILED, T0))
+    (real,) = enter(ledger, LIVE, live("evt_1", FAILED, T0 + HOUR))
     now = row(ledger, found.seq)
     assert real.how is How.REPLACED
     assert (now.occurred_at, now.position) == (T0 + HOUR, micros(T0 + HOUR))
@@ -132,9 +91,9 @@ def left(ledger):
 def test_a_missed_state_is_made_good_by_it_or_a_newer_one_only(ledger, kind):
     """C1: a late delivery of an older state leaves the gap open; a newer one closes it."""
     a_gap(ledger, kind, f"{UPDATED}:1001:{iso(T0)}", UPDATED)
-    enter(ledger, LIVE, live("wh-1", UPDATED, T0 - HOUR, kind=Occurrence.STATE, body=b"1"))
+    enter(ledger, LIVE, live("wh-1", UPDATED, T0 - HOUR, body=b"1"))
     assert len(left(ledger)) == 1
-    enter(ledger, LIVE, live("wh-2", UPDATED, T0 + HOUR, kind=Occurrence.STATE, body=b"2"))
+    enter(ledger, LIVE, live("wh-2", UPDATED, T0 + HOUR, body=b"2"))
     assert left(ledger) == []
 
 
@@ -142,9 +101,9 @@ def test_a_repeatable_fact_of_tomorrow_does_not_close_the_gap_of_today(ledger):
     """C1: what cannot be told apart by its fact is told apart by when it happened."""
     a_gap(ledger, GapKind.NOT_REBUILDABLE, f"{FAILED}:1001", FAILED)
     tomorrow = datetime.now(UTC) + timedelta(days=1)
-    enter(ledger, LIVE, live("evt_1", FAILED, tomorrow, kind=Occurrence.REPEATED, body=b"1"))
+    enter(ledger, LIVE, live("evt_1", FAILED, tomorrow, body=b"1"))
     assert len(left(ledger)) == 1
-    enter(ledger, LIVE, live("evt_2", FAILED, T0, kind=Occurrence.REPEATED, body=b"2"))
+    enter(ledger, LIVE, live("evt_2", FAILED, T0, body=b"2"))
     assert left(ledger) == []
 
 
@@ -174,12 +133,12 @@ def test_one_delivery_twice_at_once_is_one_event(ledger, second, body, state):
 
 def test_what_a_run_could_not_tell_apart_stays_so_for_live_deliveries(ledger):
     """H1: one rebuilt fact takes in one delivery; a second genuine one of before the listing is an event of its own."""
-    (found,) = enter(ledger, HELD, built(FAILED, T0, kind=Occurrence.REPEATED))
+    (found,) = enter(ledger, HELD, built(FAILED, T0))
     put(ledger, found.seq, state=EventState.HANDLED)
     one, two = enter(
         ledger,
         LIVE,
-        live("evt_1", FAILED, T0 + HOUR, kind=Occurrence.REPEATED, body=b"1"),
-        live("evt_2", FAILED, T0 + 2 * HOUR, kind=Occurrence.REPEATED, body=b"2"),
+        live("evt_1", FAILED, T0 + HOUR, body=b"1"),
+        live("evt_2", FAILED, T0 + 2 * HOUR, body=b"2"),
     )
     assert (one.how, two.how) == (How.ABSORBED, How.NEW)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
+from support.arriving import CREATE, HELD, LIVE, T0, UPDATED, built, enter, live, put, row
 
-from reconcile import inbox
-from reconcile.diff import rebuilt
-from reconcile.inbox import Book, How
+from reconcile.inbox import How
 from reconcile.ledger import events
 from reconcile.model import (
     Arrival,
-    Candidate,
     Description,
     EventState,
     Occurrence,
@@ -21,45 +19,8 @@ from reconcile.model import (
     Subject,
     fact_key,
     instant,
-    iso,
     micros,
 )
-
-T0 = datetime(2024, 5, 1, 10, 0, tzinfo=UTC)
-ORDER = Subject("order", "1001")
-CREATE, UPDATED = "orders/create", "orders/updated"
-LIVE = Book("shop", EventState.WAITING, frozenset({CREATE, UPDATED}), repeats_by_bytes=True)
-HELD = Book("shop", EventState.HELD, frozenset({CREATE, UPDATED}), run_id="R", stream="orders")
-
-
-def live(id_, topic=CREATE, version=T0, body=b'{"id":1001}'):
-    """A delivery as it comes."""
-    kind = Occurrence.STATE if topic == UPDATED else Occurrence.ONCE
-    occurrence = iso(version) if kind is Occurrence.STATE else ""
-    described = Description(topic, ORDER, kind, occurrence, micros(version), version)
-    return Arrival(id_, described, body, Origin.LIVE, carried=micros(version))
-
-
-def built(topic=CREATE, at=T0, version=T0):
-    """An event rebuilt from a listed order."""
-    kind = Occurrence.STATE if topic == UPDATED else Occurrence.ONCE
-    occurrence = iso(version) if kind is Occurrence.STATE else ""
-    return rebuilt("shop", Candidate(topic, ORDER, kind, at, micros(version), lambda: b"{}", occurrence))
-
-
-def enter(ledger, book, *arrivals):
-    with ledger.write() as tx:
-        return inbox.record(tx, book, arrivals)
-
-
-def put(ledger, seq, **values):
-    with ledger.write() as tx:
-        events.change(tx, seq, **values)
-
-
-def row(ledger, seq):
-    with ledger.read() as tx:
-        return events.get(tx, seq)
 
 
 def test_a_delivery_is_recorded_once_and_its_repeat_is_counted(ledger):
