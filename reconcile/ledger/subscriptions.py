@@ -7,7 +7,7 @@ that after a crash between its answer and our commit the next run can find out w
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -45,6 +45,7 @@ class Ours:
     secret: Secrecy
     asked_at: datetime
     made_at: datetime | None
+    missed_at: datetime | None
 
     @property
     def wanted(self) -> Wanted:
@@ -74,6 +75,19 @@ def changed(tx: Tx, source: str, subscription: Subscription) -> None:
     """Record what one of ours looks like now; nothing if it is not ours."""
     of_id = and_(table.c.source == source, table.c.id == subscription.id)
     tx.connection.execute(update(table).where(of_id).values(_shape(subscription)))
+
+
+def missed(tx: Tx, source: str, keys: Collection[str]) -> None:
+    """The provider lists those of `keys` no longer: since now, if it did until now."""
+    for key in keys:
+        since = and_(_one(source, key), table.c.missed_at.is_(None))
+        tx.connection.execute(update(table).where(since).values(missed_at=tx.now))
+
+
+def listed(tx: Tx, source: str, keys: Collection[str]) -> None:
+    """It lists these again."""
+    for key in keys:
+        tx.connection.execute(update(table).where(_one(source, key)).values(missed_at=None))
 
 
 def forget(tx: Tx, source: str, key: str) -> None:
@@ -107,4 +121,5 @@ def _ours(row: Row[Any]) -> Ours:
         secret=Secrecy(row.secret),
         asked_at=row.asked_at,
         made_at=row.made_at,
+        missed_at=row.missed_at,
     )

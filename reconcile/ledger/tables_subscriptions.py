@@ -24,6 +24,7 @@ class SubscriptionRow(Base, table=True):
     secret: str = _text()  # "" (none was given) | kept | lost
     asked_at: datetime = _instant(nullable=False)
     made_at: datetime | None = _instant()
+    missed_at: datetime | None = _instant()  # since when the provider does not list it
 
 
 class SecretRow(Base, table=True):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from reconcile.config import SourceConfig, WebhookConfig
 from reconcile.connector import Connector, ManagesSubscriptions, Subscription, Wanted
 from reconcile.context import Context
 from reconcile.http import ProviderClient
 from reconcile.leasing import holding
-from reconcile.ledger import subscriptions
+from reconcile.ledger import leases, subscriptions
 from reconcile.ledger.leases import Lease
 from reconcile.ledger.subscriptions import Ours, Secrecy
 from reconcile.subscriptions.compare import Action, Found, Plan, Row, Situation, compare
@@ -19,6 +20,9 @@ from reconcile.subscriptions.mending import carry_out, told
 from reconcile.vault import Vault
 
 JOB = "subscriptions"
+#: How long a subscription may be missing from the list before its secret is accepted no longer: deliveries that were on
+#: their way are retried for days (Stripe: three), and a list may be wrong for once.
+REMEMBERED = timedelta(days=7)
 
 
 @dataclass(slots=True)
@@ -133,12 +137,30 @@ def _mended(
         resumed = resume(work, found.pending, found.situation.observed, lambda ours: told(work, _made(ours)))
         found = survey(context, source, connector, client, prune=prune)
     done = carry_out(work, found.plan, found.situation, _unreadable(work, found))
+    _let_go(work, found)
     checked = Checked(done.rows, done.notes, repaired=bool(done.repaired or resumed))
     checked.errors += [str(error) for error in done.failures]
     checked.codes += [error.exit_code for error in done.failures]
     checked.notes += [f"{source.name}: {why}" for why in done.reasons if why not in checked.errors]
     checked.codes += [3] if done.reasons else []
     return checked
+
+
+def _let_go(work: Work, found: Survey) -> None:
+    """Of ours that the provider has not listed for long, keep neither record nor secret."""
+    name, now = work.source.name, work.context.ledger.now()
+    there = {one.id for one in found.situation.observed}
+    gone = [one for one in found.ours if one.id and one.id not in there]
+    back = [one.key for one in found.ours if one.missed_at and one.id in there]
+    old = [one for one in gone if one.missed_at and now - one.missed_at >= REMEMBERED]
+    if gone or back:
+        with work.context.ledger.write() as tx:
+            leases.check(tx, work.lease)
+            subscriptions.missed(tx, name, [one.key for one in gone])
+            subscriptions.listed(tx, name, back)
+            for one in old:
+                subscriptions.forget(tx, name, one.key)
+                work.vault.forget(tx, name, one.id)
 
 
 def _made(ours: Ours) -> list[Row]:

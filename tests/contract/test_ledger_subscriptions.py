@@ -63,6 +63,22 @@ def test_the_oldest_come_first(ledger):
     assert [one.id for one in of(ledger)] == ["we_1", "we_2"]
 
 
+def test_what_a_provider_stops_listing_is_dated_once(ledger):
+    """Missed since the first time it was; back as soon as it is listed."""
+    record(ledger)
+    assert of(ledger)[0].missed_at is None
+    with ledger.write() as tx:
+        subscriptions.missed(tx, "pay", ["key-1"])
+        subscriptions.missed(tx, "other", ["key-1"])
+    since = of(ledger)[0].missed_at
+    with ledger.write() as tx:
+        subscriptions.missed(tx, "pay", ["key-1"])
+    assert of(ledger)[0].missed_at == since is not None
+    with ledger.write() as tx:
+        subscriptions.listed(tx, "pay", ["key-1"])
+    assert of(ledger)[0].missed_at is None
+
+
 def test_a_providers_text_is_no_poison(ledger):
     """What PostgreSQL's TEXT refuses is made visible: a hostile provider cannot keep us from recording."""
     record(ledger, made=Subscription("we_\x00", URL + "\ud800", ("a\x00",), enabled=True, api_version="\x00"))

@@ -247,6 +247,23 @@ def test_s4_a_secret_nobody_can_open_is_an_incident(bench):
     assert list(kept(bench).values()) == [endpoints(pay)[0].secret]
 
 
+def test_the_secret_of_a_deleted_endpoint_is_let_go_after_a_week(bench, place):
+    """What is on its way may still come; a week later nobody signs with it any more."""
+    pay = add_stripe(bench)
+    check(bench)
+    (first,) = endpoints(pay)
+    pay.endpoints.remove(first.id)
+    check(bench)
+    assert set(kept(bench)) == {first.id, endpoints(pay)[0].id}
+    bench.clock.advance(timedelta(days=6).total_seconds())
+    check(bench)
+    assert len(kept(bench)) == 2
+    bench.clock.advance(timedelta(days=2).total_seconds())
+    check(bench)
+    assert list(kept(bench)) == [one.id for one in endpoints(pay)]
+    assert [one.id for one in ours(bench)] == [one.id for one in endpoints(pay)]
+
+
 def test_a_pruned_endpoint_takes_its_secret_along(bench, place):
     """What nobody sends with any more is accepted no longer."""
     pay = add_stripe(bench)

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("secret", sa.Text(), server_default="", nullable=False),
         sa.Column("asked_at", sa.BigInteger(), nullable=False),
         sa.Column("made_at", sa.BigInteger(), nullable=True),
+        sa.Column("missed_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("source", "key"),
     )
     op.create_table(
