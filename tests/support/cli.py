@@ -103,7 +103,14 @@ class Project:
         finally:
             root.handlers[:], sys.path[:] = handlers, path
             root.setLevel(level)
+            self._forget_modules()
         return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+    def _forget_modules(self) -> None:
+        """The next project has a module of the same name."""
+        for name, module in list(sys.modules.items()):
+            if (getattr(module, "__file__", None) or "").startswith(f"{self.folder}{os.sep}"):
+                del sys.modules[name]
 
     def call_json(self, *words: str) -> dict[str, Any]:
         """The one document of `call`."""
