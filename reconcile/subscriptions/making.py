@@ -116,6 +116,8 @@ def _attempt(work: Work, attempt: Wanted, before: Collection[str]) -> Made | Non
             if there is None:
                 _forget(work, attempt.key)
                 raise
+            if there.mark == attempt.key:
+                raise _unknown(work, attempt) from None  # made, and its secret is still to be asked for
             # Ours only if an earlier request of this attempt can have made it.
             return Made(there, existed=not request or there.id in before)
     if found is not None:

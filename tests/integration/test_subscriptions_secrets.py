@@ -100,6 +100,18 @@ def test_s2_what_was_not_made_is_made_again(bench, fault):
     assert (hooks(shop), len(endpoints(pay))) == (sorted(SHOP_TOPICS), 1)
 
 
+def test_s2_a_request_that_is_still_at_work_is_asked_again_later(bench):
+    """S2, S4: 409 while the first request is being carried out: what it made counts once its secret is known."""
+    pay = add_stripe(bench)
+    bench.faults["pay"].add(answer_lost(), **MAKING)
+    bench.faults["pay"].add(answers(409), nth=2, **MAKING)
+    found, report = check(bench)
+    assert (found, report.exit_code, kept(bench)) == (rows("missing", "reported", *TOPICS), 4, {})
+    found, report = check(bench)
+    assert (found, report.exit_code) == (rows("ok", "none", *TOPICS), 0)
+    assert list(kept(bench).values()) == [one.secret for one in endpoints(pay)]
+
+
 def test_s2_a_list_that_lags_makes_no_second_one(bench):
     """S2: made, unheard of and not listed yet: the same key brings the first answer, at Stripe never a second one."""
     pay = add_stripe(bench)
