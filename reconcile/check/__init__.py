@@ -4,6 +4,7 @@ installation.py  the packages beside `reconcile`
 handlers.py      a source's handler and its app's own record
 ledger.py        the ledger can be opened and written; first contact
 provider.py      credentials, account, clock, signing
+mail.py          the mail server answers, encrypted as asked for
 subscriptions.py whether every topic has its subscription
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconcile.check import handlers, installation, ledger, provider
+from reconcile.check import handlers, installation, ledger, mail, provider
 from reconcile.check.finding import Finding, Level, guarded
 from reconcile.clock import Clock, Stop
 from reconcile.config import Config
@@ -32,6 +33,7 @@ def check_configured(
     yield Finding(Level.OK, "configuration", f"{config.path} names {len(config.sources)} source(s)")
     yield from (Finding(Level.WARN, "configuration", warning) for warning in config.warnings)
     yield from guarded("ledger", ledger.check(config, clock))
+    yield from guarded(mail.AREA, mail.check(config, stop))
     ours = ledger.recorded(config, clock)
     for source in config.sources.values():
         yield from guarded(source.name, handlers.check(source, config.path.parent))

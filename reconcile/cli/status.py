@@ -39,6 +39,9 @@ def status(context: typer.Context, *, as_json: AsJson = False) -> None:
         return
     for source in board.sources:
         state.output.line("\n".join(_source(source, board)))
+    if board.incidents or board.unsent:
+        unsent = f", {board.unsent} mails have not arrived" if board.unsent else ""
+        state.output.line(f"{board.incidents} open incidents{unsent}; see `reconcile alerts list`")
     state.output.table(_runs(board))
     for run in board.crashed:
         state.output.line(f"run {run.run} crashed; the next run takes up what it left")

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from reconcile.clock import Clock
 from reconcile.config import Config, SourceConfig
 from reconcile.connector import Facts, StreamFacts, StreamKind, connector_class
-from reconcile.ledger import Ledger, Tx, coverage, events, gaps, horizons, runs, streams, targets
+from reconcile.ledger import Ledger, Tx, coverage, events, gaps, horizons, incidents, mails, runs, streams, targets
 from reconcile.ledger.runs import Run
 from reconcile.ledger.streams import StreamState
 from reconcile.model import EventState, Window, micros
@@ -75,11 +75,13 @@ class RunStatus:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """All of it, at one instant."""
+    """All of it, at one instant. `incidents` are open; `unsent` mails about them have not arrived."""
 
     at: datetime
     sources: tuple[SourceStatus, ...] = ()
     runs: tuple[RunStatus, ...] = ()
+    incidents: int = 0
+    unsent: int = 0
     crashed: tuple[RunStatus, ...] = field(default=())
 
 
@@ -90,7 +92,8 @@ def read(config: Config, ledger: Ledger, clock: Clock) -> Board:
         sources = tuple(of_source(tx, source, now) for source in config.sources.values())
         recent = tuple(_run(run) for run in runs.recent(tx, RUNS_SHOWN))
         crashed = tuple(_run(run) for run in runs.crashed(tx))
-    return Board(now, sources, recent, crashed)
+        unsent = mails.unsent(tx)
+        return Board(now, sources, recent, incidents.count(tx), unsent.queued + unsent.dead, crashed)
 
 
 def of_source(tx: Tx, source: SourceConfig, now: datetime) -> SourceStatus:
