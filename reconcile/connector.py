@@ -346,6 +346,11 @@ class ReportsStatus(Protocol):
         ...
 
 
+def is_unsigned(connector: Connector) -> bool:
+    """Whether its deliveries carry nothing that a secret verifies: a connector's hook `unsigned`, if it has one."""
+    return bool(getattr(connector, "unsigned", False))
+
+
 CONNECTORS = "reconcile.connectors"
 
 

@@ -103,6 +103,11 @@ class Gateway:
                 self._asking.ask(client, _NOBODY)
         return Greeting(f"gateway-{self._digest()}")
 
+    @property
+    def unsigned(self) -> bool:
+        """Whether deliveries carry nothing to verify, so that no secret is needed."""
+        return self._signature is not None and self._signature.scheme == "none"
+
     def check_webhook(self, webhook: WebhookConfig) -> Iterable[tuple[tuple[str, ...], str]]:
         """What the scheme needs of the common keys."""
         return _misfits(self._signature.scheme, self._signature.algorithm or "", webhook) if self._signature else ()

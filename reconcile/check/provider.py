@@ -12,7 +12,7 @@ from reconcile.check import subscriptions
 from reconcile.check.finding import Finding, Level, failure
 from reconcile.clock import Clock, Stop
 from reconcile.config import HttpHandler, SourceConfig
-from reconcile.connector import Connector, Receives, SeesSubscriptions, Signs, connector_class
+from reconcile.connector import Connector, Receives, SeesSubscriptions, Signs, connector_class, is_unsigned
 from reconcile.context import provider_client
 from reconcile.errors import ConfigError, CredentialsRefused, ProviderError
 from reconcile.http import ProviderClient
@@ -99,7 +99,9 @@ def _signing(source: SourceConfig, connector: Connector) -> Iterator[Finding]:
 
 
 def _secrets(source: SourceConfig, connector: Connector) -> Iterator[Finding]:
-    if source.webhook and source.webhook.url and not source.webhook.secrets and isinstance(connector, Receives):
+    if is_unsigned(connector) or not isinstance(connector, Receives):
+        return
+    if source.webhook and source.webhook.url and not source.webhook.secrets:
         what = "webhook.secret is not set: our receiver accepts only what a subscription of our own making signs"
         yield Finding(Level.WARN, source.name, what, "set it, unless the app receives on its own and has `recorded:`")
 

@@ -10,6 +10,7 @@ import typer
 from reconcile.cli import wiring
 from reconcile.cli.state import State
 from reconcile.config import Config
+from reconcile.connector import connector_class, is_unsigned
 from reconcile.web import server
 
 
@@ -57,6 +58,8 @@ def serve(context: typer.Context, *, host: Host = "127.0.0.1", port: Port = 8000
 def warn_of_secrets(state: State, config: Config) -> None:
     """Say of which sources every delivery will be refused."""
     for source in config.sources.values():
+        if is_unsigned(connector_class(source.connector)(source.settings)):
+            continue
         if source.webhook is None or not source.webhook.secrets:
             what = f"{source.name}: webhook.secret is not set, so every delivery to it is refused"
             state.output.say(f"warning: {what}", level=logging.WARNING)

@@ -175,3 +175,22 @@ def test_what_is_not_the_list_covers_nothing(fault, sqlite_databases, tmp_path):
         faults.rules.clear()
         bench.run(since=timedelta(days=1))
         assert bench.handled("gate", "payment.succeeded") == Counter({key: 1})
+
+
+UNSIGNED = CHURNING.replace("      secret: whsec_dummy\n", "      allow_from: 203.0.113.0/24\n").replace(
+    "{scheme: hmac, header: X-Signature}", "{scheme: none}"
+)
+
+
+@pytest.mark.parametrize(("client", "status"), [("203.0.113.7", 200), ("198.51.100.7", 403), ("", 403)])
+def test_without_a_signature_the_address_decides(client, status, sqlite_databases, tmp_path):
+    """`scheme: none` takes what comes from `allow_from`; from elsewhere or nowhere, nothing."""
+    with a_bench(sqlite_databases, tmp_path) as bench:
+        bench.add("gate", UNSIGNED, FakeGateway(shapes.PLAIN, clock=bench.clock))
+        config = bench.config().sources["gate"]
+        connector = connector_class(config.connector)(config.settings)
+        receiver = Receiver(bench.ledger, {"gate": (config, connector)}.get, bench.clock)
+        item = b'{"reference": "ref_1", "status": "paid"}'
+        body = b'{"event_id": "evt_1", "event_type": "payment.succeeded", "data": ' + item + b"}"
+        assert receiver.receive("gate", {"Content-Type": "application/json"}, body, client).status == status
+        assert len(bench.recorded("gate")) == (status == 200)

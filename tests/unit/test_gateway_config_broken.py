@@ -305,8 +305,8 @@ BROKEN = {
     "unsigned from anywhere": (
         (SIGNATURE, "signature: {scheme: none}"),
         (
-            ":24:27 sources.gate.webhook.signature.scheme: needs webhook.allow_from: nothing else tells deliveries from "
-            "forgeries"
+            ":24:27 sources.gate.webhook.signature.scheme: needs webhook.allow_from: nothing else tells deliveries "
+            "from forgeries"
         ),
     ),
     "unknown stream": (
