@@ -53,7 +53,8 @@ BROKEN = {
         in_source("colour: red"),
         (
             ":6:5 sources.acme.colour: unknown key; there are: settle, overlap, valve, timeout, retry, "
-            "http, connector, base_url, webhook, streams, handler, recorded, late, shop, access_token, pages, note, pin"
+            "http, connector, base_url, webhook, streams, handler, recorded, late, transactions, ladder, "
+            "shop, access_token, pages, note, pin"
         ),
     ),
     "unknown in webhook": (
