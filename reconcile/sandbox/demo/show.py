@@ -40,13 +40,15 @@ class Screen:
         self._console.print(Text(f"$ {line}", style="bold cyan"))
 
     def rows(self, rows: Sequence[Row]) -> None:
-        """What happened against what was handled."""
+        """What happened against what was handled; a narrow terminal is not told from whom: the topics say it."""
+        first = 1 if self._console.width < WIDTH else 0
         box = SIMPLE_HEAD if self._console.is_terminal else None
-        table = Table(box=box, header_style="bold", pad_edge=False, collapse_padding=True)
-        for name in _COLUMNS:
+        table = Table(box=box, header_style="bold", show_edge=False, pad_edge=False, collapse_padding=True)
+        for name in _COLUMNS[first:]:
             table.add_column(name, justify="right" if name in _NUMBERS else "left", no_wrap=True)
         for row in rows:
-            table.add_row(row.source, row.what, str(row.happened), str(row.seen), *_wrong(row))
+            cells = (row.source, row.what, str(row.happened), str(row.seen), *_wrong(row))
+            table.add_row(*cells[first:])
         self._console.print(Padding(table, _INDENT))
 
     def verdict(self, text: str, *, good: bool) -> None:
