@@ -106,16 +106,16 @@ def test_a_page_missing_of_what_is_known_is_found_out_by_reading_it(bench):
 
 def test_what_the_provider_deleted_is_a_gap_and_never_a_made_up_event(bench):
     """C16: gone by id is `deleted`: covered, exit 3, the handler is told nothing, and it is not read again."""
-    assert bench.run().exit_code == 0
+    assert bench.run("backfill", "dispatch").exit_code == 0
     gone = ids(bench)[3]
     shop_of(bench).delete_order(int(gone))
     effects = list(bench.effects)
-    report = bench.run(recheck=True)
+    report = bench.run("backfill", "dispatch", recheck=True)
     assert (report.exit_code, stream_of(report, "shop").covered) == (3, True)
     assert [(gap.kind, gap.subject) for gap in report.gaps] == [(GapKind.DELETED, f"order/{gone}")]
     assert bench.effects == effects
     asked = len([seen for seen in shop_of(bench).requests if gone in seen.path])
-    bench.run(recheck=True)
+    bench.run("backfill", "dispatch", recheck=True)
     assert asked == len([seen for seen in shop_of(bench).requests if gone in seen.path]) == 1
 
 
@@ -239,7 +239,7 @@ def test_a_provider_that_tells_no_time_gets_twice_the_settle_time(bench):
         return answer
 
     bench.faults["shop"].add(timeless, times=0)
-    report = bench.run()
+    report = bench.run("backfill", "dispatch")
     assert report.exit_code == 0
     assert any("tells no time" in note for note in report.notes)
     assert report.started_at - stream_of(report, "shop").end == timedelta(minutes=4)
