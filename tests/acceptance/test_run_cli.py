@@ -158,6 +158,8 @@ def dump(project):
 def test_a_dry_run_writes_no_row_and_changes_nothing_at_the_provider(project):
     """Before a first run and after one, it says what would be done; the ledger stays as it is, row for row (S5)."""
     with shop(project, orders=2) as fake:
+        for topic in ("orders/create", "orders/updated"):
+            fake.subscribe(topic, f"https://hooks.acme.example/webhooks/{SOURCE}")
         assert project.json("run", "--since", "1d", "--dry-run")["streams"][0]["backfilled"] == 2
         fresh = dump(project)
         assert not [line for line in fresh if "INSERT" in line and "version" not in line]
