@@ -7,68 +7,36 @@ Text columns hold only what we made or sanitised; provider bytes go into BLOB/BY
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text, text
-from sqlmodel import Field, SQLModel
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, text
+from sqlmodel import Field
 
-from reconcile.ledger.types import Instant, Key
-
-metadata_of_ledger = MetaData()
-
+from reconcile.ledger.columns import Base, count, flag, instant, number, string, table_of
+from reconcile.ledger.types import Key
 
 #: The rows of the partial index. A query must say it word for word, or SQLite does not use the index.
 OPEN_EVENTS = "state in ('held','waiting','claimed','dead')"
-
-
-class Base(SQLModel):
-    """Parent of every table; gives them the ledger's own metadata."""
-
-    metadata = metadata_of_ledger
-
-
-def _text(*, default: str = "", primary_key: bool = False) -> Any:
-    return Field(
-        default=default, sa_column=Column(Text, nullable=False, primary_key=primary_key, server_default=default)
-    )
-
-
-def _instant(*, nullable: bool = True, primary_key: bool = False) -> Any:
-    column = Column(Instant, nullable=nullable, primary_key=primary_key)
-    return Field(default=None, sa_column=column) if nullable else Field(sa_column=column)
-
-
-def _count(default: int = 0) -> Any:
-    return Field(default=default, sa_column=Column(BigInteger, nullable=False, server_default=str(default)))
-
-
-def _number() -> Any:
-    return Field(default=None, sa_column=Column(BigInteger, nullable=True))
-
-
-def _flag() -> Any:
-    return Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
 
 
 class HorizonRow(Base, table=True):
     """The instant from which completeness of a topic is promised."""
 
     __tablename__ = "reconcile_horizon"
-    source: str = _text(primary_key=True)
-    topic: str = _text(primary_key=True)
-    at: datetime = _instant(nullable=False)
-    reason: str = _text()  # since | first_run | baseline
+    source: str = string(primary_key=True)
+    topic: str = string(primary_key=True)
+    at: datetime = instant(nullable=False)
+    reason: str = string()  # since | first_run | baseline
 
 
 class SubjectRow(Base, table=True):
     """A subject some recorded event is about: its newest known version, and the row that recording locks."""
 
     __tablename__ = "reconcile_subject"
-    source: str = _text(primary_key=True)
-    type: str = _text(primary_key=True)
-    id: str = _text(primary_key=True)
-    version: int | None = _number()
-    deleted_at: datetime | None = _instant()
+    source: str = string(primary_key=True)
+    type: str = string(primary_key=True)
+    id: str = string(primary_key=True)
+    version: int | None = number()
+    deleted_at: datetime | None = instant()
 
     __table_args__ = (Index("ix_reconcile_subject_version", "source", "type", "version"),)
 
@@ -78,38 +46,38 @@ class EventRow(Base, table=True):
 
     __tablename__ = "reconcile_event"
     seq: int | None = Field(default=None, sa_column=Column(Key, primary_key=True, autoincrement=True))
-    source: str = _text()
-    id: str = _text()
-    topic: str = _text()
-    subject_type: str = _text()
-    subject_id: str = _text()
-    kind: str = _text()  # Occurrence
-    fact: str = _text()  # key; "" when the body could not be read
-    version: int | None = _number()  # of the subject, as the body has it
-    carried: int | None = _number()  # the version this event accounts for: see `Candidate.carried`
-    position: int = _count()  # order within the subject: occurred_at, else recorded_at, in microseconds
-    occurred_at: datetime | None = _instant()
-    recorded_at: datetime = _instant(nullable=False)
-    origin: str = _text()
-    reconstructed: int = _flag()
-    api_version: str = _text()
+    source: str = string()
+    id: str = string()
+    topic: str = string()
+    subject_type: str = string()
+    subject_id: str = string()
+    kind: str = string()  # Occurrence
+    fact: str = string()  # key; "" when the body could not be read
+    version: int | None = number()  # of the subject, as the body has it
+    carried: int | None = number()  # the version this event accounts for: see `Candidate.carried`
+    position: int = count()  # order within the subject: occurred_at, else recorded_at, in microseconds
+    occurred_at: datetime | None = instant()
+    recorded_at: datetime = instant(nullable=False)
+    origin: str = string()
+    reconstructed: int = flag()
+    api_version: str = string()
     body_hash: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False, default=b""))  # SHA-256
-    duplicates: int = _count()  # deliveries of it that came again
-    absorbed: int = _flag()  # a rebuilt event that has absorbed its one later delivery
-    run_id: str = _text()  # the run that recorded it; "" for live
-    stream: str = _text()  # the stream that listed it; "" for live
-    state: str = _text()  # EventState
-    attempts: int = _count()
-    next_at: datetime | None = _instant()
-    handled_at: datetime | None = _instant()
-    called_at: datetime | None = _instant()  # when the call that handled it began; no other row tells of that call
-    call_took: int | None = _number()  # microseconds
-    late: int = _flag()
-    error: str = _text()
-    claim_owner: str = _text()
-    claim_fence: int = _count()
-    claim_until: datetime | None = _instant()
-    takeovers: int = _count()  # claims found abandoned: such an event is claimed alone
+    duplicates: int = count()  # deliveries of it that came again
+    absorbed: int = flag()  # a rebuilt event that has absorbed its one later delivery
+    run_id: str = string()  # the run that recorded it; "" for live
+    stream: str = string()  # the stream that listed it; "" for live
+    state: str = string()  # EventState
+    attempts: int = count()
+    next_at: datetime | None = instant()
+    handled_at: datetime | None = instant()
+    called_at: datetime | None = instant()  # when the call that handled it began; no other row tells of that call
+    call_took: int | None = number()  # microseconds
+    late: int = flag()
+    error: str = string()
+    claim_owner: str = string()
+    claim_fence: int = count()
+    claim_until: datetime | None = instant()
+    takeovers: int = count()  # claims found abandoned: such an event is claimed alone
 
     __table_args__ = (
         Index("ux_reconcile_event_id", "source", "id", unique=True),
@@ -148,10 +116,10 @@ class AliasRow(Base, table=True):
     """Another id by which an event is known: a delivery it absorbed, or the id it had when it was rebuilt."""
 
     __tablename__ = "reconcile_alias"
-    source: str = _text(primary_key=True)
-    id: str = _text(primary_key=True)
+    source: str = string(primary_key=True)
+    id: str = string(primary_key=True)
     seq: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
-    seen_at: datetime = _instant(nullable=False)
+    seen_at: datetime = instant(nullable=False)
 
 
 class AttemptRow(Base, table=True):
@@ -160,11 +128,11 @@ class AttemptRow(Base, table=True):
     __tablename__ = "reconcile_attempt"
     id: int | None = Field(default=None, sa_column=Column(Key, primary_key=True, autoincrement=True))
     seq: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
-    number: int = _count()
-    started_at: datetime = _instant(nullable=False)
-    finished_at: datetime = _instant(nullable=False)
-    outcome: str = _text()  # failed | dead | superseded | refused | unknown; handled, of an event sent again
-    error: str = _text()
+    number: int = count()
+    started_at: datetime = instant(nullable=False)
+    finished_at: datetime = instant(nullable=False)
+    outcome: str = string()  # failed | dead | superseded | refused | unknown; handled, of an event sent again
+    error: str = string()
 
 
 class CoverageRow(Base, table=True):
@@ -172,14 +140,14 @@ class CoverageRow(Base, table=True):
 
     __tablename__ = "reconcile_coverage"
     id: int | None = Field(default=None, sa_column=Column(Key, primary_key=True, autoincrement=True))
-    source: str = _text()
-    stream: str = _text()  # StreamRef as text
-    fingerprint: str = _text()  # of (account, stream, filter)
-    start: datetime = _instant(nullable=False)
-    end: datetime = _instant(nullable=False)
-    read_at: datetime = _instant(nullable=False)  # provider time when its listing began
-    floors: str = _text(default="{}")  # JSON: topic → earliest fact time judged, microseconds
-    run_id: str = _text()
+    source: str = string()
+    stream: str = string()  # StreamRef as text
+    fingerprint: str = string()  # of (account, stream, filter)
+    start: datetime = instant(nullable=False)
+    end: datetime = instant(nullable=False)
+    read_at: datetime = instant(nullable=False)  # provider time when its listing began
+    floors: str = string(default="{}")  # JSON: topic → earliest fact time judged, microseconds
+    run_id: str = string()
 
     __table_args__ = (Index("ix_reconcile_coverage_stream", "source", "stream", "fingerprint", "start"),)
 
@@ -188,29 +156,29 @@ class CheckpointRow(Base, table=True):
     """An open window: how far its listing came."""
 
     __tablename__ = "reconcile_checkpoint"
-    source: str = _text(primary_key=True)
-    stream: str = _text(primary_key=True)
-    fingerprint: str = _text(primary_key=True)
-    start: datetime = _instant(nullable=False, primary_key=True)
-    end: datetime = _instant(nullable=False, primary_key=True)
-    read_at: datetime = _instant(nullable=False)
-    floors: str = _text(default="{}")
-    cursor: str = _text()
-    pages: int = _count()
-    items: int = _count()
+    source: str = string(primary_key=True)
+    stream: str = string(primary_key=True)
+    fingerprint: str = string(primary_key=True)
+    start: datetime = instant(nullable=False, primary_key=True)
+    end: datetime = instant(nullable=False, primary_key=True)
+    read_at: datetime = instant(nullable=False)
+    floors: str = string(default="{}")
+    cursor: str = string()
+    pages: int = count()
+    items: int = count()
 
 
 class StreamRow(Base, table=True):
     """What is remembered of a stream between runs."""
 
     __tablename__ = "reconcile_stream"
-    source: str = _text(primary_key=True)
-    stream: str = _text(primary_key=True)
-    fingerprint: str = _text()  # of the question it was last asked
+    source: str = string(primary_key=True)
+    stream: str = string(primary_key=True)
+    fingerprint: str = string()  # of the question it was last asked
     density: float = Field(default=0.0)  # items per second of provider time; 0 = unknown
-    trusted: int = _flag()  # a baseline or a --force happened: the valve's ratio no longer applies
-    valve_closed: int = _flag()
-    error: str = _text()  # of the last run that read it
+    trusted: int = flag()  # a baseline or a --force happened: the valve's ratio no longer applies
+    valve_closed: int = flag()
+    error: str = string()  # of the last run that read it
 
 
 class GapRow(Base, table=True):
@@ -218,23 +186,23 @@ class GapRow(Base, table=True):
 
     __tablename__ = "reconcile_gap"
     id: int | None = Field(default=None, sa_column=Column(Key, primary_key=True, autoincrement=True))
-    source: str = _text()
-    kind: str = _text()  # GapKind
-    key: str = _text()  # fact key, event id, subject, or stream
-    stream: str = _text()
-    subject_type: str = _text()
-    subject_id: str = _text()
-    topic: str = _text()
-    seq: int | None = _number()  # the event, if there is one
-    reason: str = _text()
-    state: str = _text(default="open")  # open | ignored | closed
-    note: str = _text()  # why it was ignored or closed
-    opened_at: datetime = _instant(nullable=False)
-    seen_at: datetime = _instant(nullable=False)
-    closed_at: datetime | None = _instant()
-    run_id: str = _text()
-    start: datetime | None = _instant()  # of the stretch it speaks of, if any
-    end: datetime | None = _instant()
+    source: str = string()
+    kind: str = string()  # GapKind
+    key: str = string()  # fact key, event id, subject, or stream
+    stream: str = string()
+    subject_type: str = string()
+    subject_id: str = string()
+    topic: str = string()
+    seq: int | None = number()  # the event, if there is one
+    reason: str = string()
+    state: str = string(default="open")  # open | ignored | closed
+    note: str = string()  # why it was ignored or closed
+    opened_at: datetime = instant(nullable=False)
+    seen_at: datetime = instant(nullable=False)
+    closed_at: datetime | None = instant()
+    run_id: str = string()
+    start: datetime | None = instant()  # of the stretch it speaks of, if any
+    end: datetime | None = instant()
 
     __table_args__ = (
         Index("ux_reconcile_gap_key", "source", "kind", "key", unique=True),
@@ -247,18 +215,18 @@ class RunRow(Base, table=True):
     """One run: started, window, result, code version. Without an end it crashed, once its process is gone."""
 
     __tablename__ = "reconcile_run"
-    id: str = _text(primary_key=True)
-    command: str = _text()
-    jobs: str = _text()  # what it set out to do, separated by spaces
-    started_at: datetime = _instant(nullable=False)
-    finished_at: datetime | None = _instant()
-    since: datetime | None = _instant()
-    until: datetime | None = _instant()
-    exit_code: int | None = _number()
-    code_version: str = _text()
-    host: str = _text()
-    pid: int = _count()
-    process_started: str = _text()
+    id: str = string(primary_key=True)
+    command: str = string()
+    jobs: str = string()  # what it set out to do, separated by spaces
+    started_at: datetime = instant(nullable=False)
+    finished_at: datetime | None = instant()
+    since: datetime | None = instant()
+    until: datetime | None = instant()
+    exit_code: int | None = number()
+    code_version: str = string()
+    host: str = string()
+    pid: int = count()
+    process_started: str = string()
     report: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False, default=b""))  # JSON
 
     __table_args__ = (Index("ix_reconcile_run_result", "jobs", "exit_code", "finished_at", "started_at"),)
@@ -268,15 +236,15 @@ class RunStreamRow(Base, table=True):
     """The counts of one stream in one run, kept with each commit so that the valve can ask a crashed run too."""
 
     __tablename__ = "reconcile_run_stream"
-    run_id: str = _text(primary_key=True)
-    source: str = _text(primary_key=True)
-    stream: str = _text(primary_key=True)
-    listed: int = _count()
-    already_handled: int = _count()
-    superseded: int = _count()
-    filtered: int = _count()
-    events: int = _count()
-    unlisted_gaps: int = _count()
+    run_id: str = string(primary_key=True)
+    source: str = string(primary_key=True)
+    stream: str = string(primary_key=True)
+    listed: int = count()
+    already_handled: int = count()
+    superseded: int = count()
+    filtered: int = count()
+    events: int = count()
+    unlisted_gaps: int = count()
 
 
 class FindingRow(Base, table=True):
@@ -284,13 +252,13 @@ class FindingRow(Base, table=True):
 
     __tablename__ = "reconcile_finding"
     id: int | None = Field(default=None, sa_column=Column(Key, primary_key=True, autoincrement=True))
-    run_id: str = _text()
-    source: str = _text()
-    stream: str = _text()
-    item: str = _text()  # the run's own number for the listed item
-    seq: int | None = _number()
-    gap_id: int | None = _number()
-    recorded: int = _flag()  # this run recorded the event
+    run_id: str = string()
+    source: str = string()
+    stream: str = string()
+    item: str = string()  # the run's own number for the listed item
+    seq: int | None = number()
+    gap_id: int | None = number()
+    recorded: int = flag()  # this run recorded the event
 
     __table_args__ = (Index("ix_reconcile_finding_run", "run_id", "source", "stream", "item"),)
 
@@ -299,47 +267,41 @@ class LeaseRow(Base, table=True):
     """Who holds a (source, job), until when, and the fencing number its writes must carry."""
 
     __tablename__ = "reconcile_lease"
-    source: str = _text(primary_key=True)
-    job: str = _text(primary_key=True)
-    holder: str = _text()  # "" = free
-    host: str = _text()
-    pid: int = _count()
-    process_started: str = _text()
-    fence: int = _count()
-    since: datetime | None = _instant()
-    until: datetime | None = _instant()
+    source: str = string(primary_key=True)
+    job: str = string(primary_key=True)
+    holder: str = string()  # "" = free
+    host: str = string()
+    pid: int = count()
+    process_started: str = string()
+    fence: int = count()
+    since: datetime | None = instant()
+    until: datetime | None = instant()
 
 
 class TargetRow(Base, table=True):
     """Whether a source's target is paused, by hand or by failing."""
 
     __tablename__ = "reconcile_target"
-    source: str = _text(primary_key=True)
-    paused: str = _text()  # "" | hand | failing
-    since: datetime | None = _instant()
-    reason: str = _text()
-    probe_at: datetime | None = _instant()
-    failing: str = _text(default="[]")  # JSON: subjects that failed in a row
+    source: str = string(primary_key=True)
+    paused: str = string()  # "" | hand | failing
+    since: datetime | None = instant()
+    reason: str = string()
+    probe_at: datetime | None = instant()
+    failing: str = string(default="[]")  # JSON: subjects that failed in a row
 
 
-def _table(model: type[SQLModel]) -> Table:
-    table = model.__table__  # type: ignore[attr-defined]  # SQLModel adds it to table=True classes
-    assert isinstance(table, Table)  # noqa: S101 - narrows for mypy; true by construction
-    return table
-
-
-horizons = _table(HorizonRow)
-subjects = _table(SubjectRow)
-events = _table(EventRow)
-bodies = _table(BodyRow)
-aliases = _table(AliasRow)
-attempts = _table(AttemptRow)
-coverage = _table(CoverageRow)
-checkpoints = _table(CheckpointRow)
-streams = _table(StreamRow)
-gaps = _table(GapRow)
-runs = _table(RunRow)
-run_streams = _table(RunStreamRow)
-findings = _table(FindingRow)
-leases = _table(LeaseRow)
-targets = _table(TargetRow)
+horizons = table_of(HorizonRow)
+subjects = table_of(SubjectRow)
+events = table_of(EventRow)
+bodies = table_of(BodyRow)
+aliases = table_of(AliasRow)
+attempts = table_of(AttemptRow)
+coverage = table_of(CoverageRow)
+checkpoints = table_of(CheckpointRow)
+streams = table_of(StreamRow)
+gaps = table_of(GapRow)
+runs = table_of(RunRow)
+run_streams = table_of(RunStreamRow)
+findings = table_of(FindingRow)
+leases = table_of(LeaseRow)
+targets = table_of(TargetRow)

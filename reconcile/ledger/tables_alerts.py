@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Column, Index, text
 from sqlmodel import Field
 
-from reconcile.ledger.tables import Base, _count, _flag, _instant, _table, _text, events
+from reconcile.ledger.columns import Base, count, flag, instant, string, table_of
+from reconcile.ledger.tables import events
 from reconcile.ledger.types import Key
 
 #: The rows of the partial indexes. A query must say them word for word, or SQLite does not use the index.
@@ -22,26 +23,26 @@ class IncidentRow(Base, table=True):
 
     __tablename__ = "reconcile_incident"
     id: int | None = Field(default=None, sa_column=Column(Key, primary_key=True, autoincrement=True))
-    source: str = _text()
-    kind: str = _text()  # IncidentKind
-    key: str = _text()
-    state: str = _text(default="open")  # open | closed
-    settled: int = _flag()  # closed, and nothing about it is left to tell
-    happened: int = _flag()  # over as soon as it was: told once, without a recovery
-    summary: str = _text()
-    tried: str = _text()  # what was tried, "" for what its kind always tries
-    note: str = _text()  # why it was closed
-    command: str = _text()  # the command line that resolves it
-    reference: str = _text()
-    amount: str = _text()
-    currency: str = _text()
-    third_party: int = _flag()  # the source's third parties are told too
-    since: datetime = _instant(nullable=False)
-    opened_at: datetime = _instant(nullable=False)
-    seen_at: datetime = _instant(nullable=False)
-    closed_at: datetime | None = _instant()
-    acked_at: datetime | None = _instant()
-    snoozed_until: datetime | None = _instant()
+    source: str = string()
+    kind: str = string()  # IncidentKind
+    key: str = string()
+    state: str = string(default="open")  # open | closed
+    settled: int = flag()  # closed, and nothing about it is left to tell
+    happened: int = flag()  # over as soon as it was: told once, without a recovery
+    summary: str = string()
+    tried: str = string()  # what was tried, "" for what its kind always tries
+    note: str = string()  # why it was closed
+    command: str = string()  # the command line that resolves it
+    reference: str = string()
+    amount: str = string()
+    currency: str = string()
+    third_party: int = flag()  # the source's third parties are told too
+    since: datetime = instant(nullable=False)
+    opened_at: datetime = instant(nullable=False)
+    seen_at: datetime = instant(nullable=False)
+    closed_at: datetime | None = instant()
+    acked_at: datetime | None = instant()
+    snoozed_until: datetime | None = instant()
 
     __table_args__ = (
         Index(
@@ -69,11 +70,11 @@ class NoticeRow(Base, table=True):
     __tablename__ = "reconcile_notice"
     id: int | None = Field(default=None, sa_column=Column(Key, primary_key=True, autoincrement=True))
     incident_id: int = Field(sa_column=Column(BigInteger, nullable=False))
-    state: str = _text()  # opened | repeated | escalated | cleared
-    audience: str = _text()  # operators | third-party | escalation
-    step: int = _count()  # which repetition, or which step of the escalation
+    state: str = string()  # opened | repeated | escalated | cleared
+    audience: str = string()  # operators | third-party | escalation
+    step: int = count()  # which repetition, or which step of the escalation
     mail_id: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
-    at: datetime = _instant(nullable=False)
+    at: datetime = instant(nullable=False)
 
     __table_args__ = (Index("ux_reconcile_notice_once", "incident_id", "state", "audience", "step", unique=True),)
 
@@ -83,14 +84,14 @@ class MailRow(Base, table=True):
 
     __tablename__ = "reconcile_mail"
     id: int | None = Field(default=None, sa_column=Column(Key, primary_key=True, autoincrement=True))
-    message_id: str = _text()
-    audience: str = _text()
-    source: str = _text()  # of a third party's mail
-    step: int = _count()  # of an escalation
-    subject: str = _text()
-    plain: str = _text()
-    html: str = _text()
-    created_at: datetime = _instant(nullable=False)
+    message_id: str = string()
+    audience: str = string()
+    source: str = string()  # of a third party's mail
+    step: int = count()  # of an escalation
+    subject: str = string()
+    plain: str = string()
+    html: str = string()
+    created_at: datetime = instant(nullable=False)
 
     __table_args__ = (Index("ux_reconcile_mail_message", "message_id", unique=True),)
 
@@ -100,12 +101,12 @@ class RecipientRow(Base, table=True):
 
     __tablename__ = "reconcile_recipient"
     mail_id: int = Field(sa_column=Column(BigInteger, nullable=False, primary_key=True))
-    address: str = _text(primary_key=True)
-    state: str = _text(default="queued")  # queued | sent | dead | dropped
-    attempts: int = _count()
-    next_at: datetime = _instant(nullable=False)
-    error: str = _text()
-    done_at: datetime | None = _instant()
+    address: str = string(primary_key=True)
+    state: str = string(default="queued")  # queued | sent | dead | dropped
+    attempts: int = count()
+    next_at: datetime = instant(nullable=False)
+    error: str = string()
+    done_at: datetime | None = instant()
 
     __table_args__ = (
         Index(
@@ -118,10 +119,10 @@ class RecipientRow(Base, table=True):
     )
 
 
-incidents = _table(IncidentRow)
-notices = _table(NoticeRow)
-mails = _table(MailRow)
-recipients = _table(RecipientRow)
+incidents = table_of(IncidentRow)
+notices = table_of(NoticeRow)
+mails = table_of(MailRow)
+recipients = table_of(RecipientRow)
 
 #: When a source's last live delivery came: asked for by whoever watches for silence.
 Index(

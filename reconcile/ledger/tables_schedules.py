@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from reconcile.ledger.tables import Base, _instant, _table, _text
+from reconcile.ledger.columns import Base, instant, string, table_of
 
 
 class TickRow(Base, table=True):
     """The newest turn of a schedule that somebody took: on one ledger each turn is taken once."""
 
     __tablename__ = "reconcile_tick"
-    schedule: str = _text(primary_key=True)
-    due_at: datetime = _instant(nullable=False)
-    taken_at: datetime = _instant(nullable=False)
-    by: str = _text()
+    schedule: str = string(primary_key=True)
+    due_at: datetime = instant(nullable=False)
+    taken_at: datetime = instant(nullable=False)
+    by: str = string()
 
 
-ticks = _table(TickRow)
+ticks = table_of(TickRow)

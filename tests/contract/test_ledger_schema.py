@@ -10,17 +10,9 @@ from sqlalchemy import create_engine, inspect, text
 
 from reconcile.clock import SystemClock
 from reconcile.errors import LedgerError
-from reconcile.ledger import (
-    Ledger,
-    migrate,
-    tables_alerts,
-    tables_schedules,
-    tables_subscriptions,
-    tables_transactions,
-    upgrade,
-)  # noqa: F401 - fill the metadata
+from reconcile.ledger import Ledger, migrate, upgrade
+from reconcile.ledger.columns import whole_metadata
 from reconcile.ledger.engine import connect
-from reconcile.ledger.tables import metadata_of_ledger
 
 _SHAPES = {
     "sqlite": ["select type, name, tbl_name, sql from sqlite_master where name not like 'sqlite_%'"],
@@ -65,7 +57,7 @@ def test_migrations_make_what_the_code_reads(databases, tmp_path):
     with databases.fresh(tmp_path) as upgraded, databases.empty(tmp_path) as created:
         dialect = dialect_of(upgraded)
         engines = connect(created)
-        metadata_of_ledger.create_all(engines.writer)
+        whole_metadata().create_all(engines.writer)
         engines.writer.dispose()
         assert shape(upgraded, dialect) == shape(created, dialect)
 
@@ -74,7 +66,7 @@ def test_every_table_is_recognisably_ours(ledger):
     """A ledger may share a database with an application: every table of ours is called reconcile_…."""
     with ledger.read() as tx:
         names = inspect(tx.connection).get_table_names()
-    assert set(names) == {*metadata_of_ledger.tables, upgrade.VERSION_TABLE}
+    assert set(names) == {*whole_metadata().tables, upgrade.VERSION_TABLE}
     assert all(name.startswith("reconcile_") for name in names)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from alembic import context
 
-from reconcile.ledger import tables_alerts, tables_schedules, tables_subscriptions, tables_transactions  # noqa: F401 - fill the metadata
-from reconcile.ledger.tables import metadata_of_ledger
+from reconcile.ledger.columns import whole_metadata
 from reconcile.ledger.upgrade import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata_of_ledger,
+    target_metadata=whole_metadata(),
     version_table=VERSION_TABLE,
     transactional_ddl=True,  # SQLite's too, since we begin its transactions ourselves
 )
