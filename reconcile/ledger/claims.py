@@ -14,7 +14,7 @@ from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import TextClause, bindparam, func, select, text, update
 
 from reconcile.errors import LedgerError
 from reconcile.ledger import bodies, marks, queue
@@ -25,6 +25,7 @@ from reconcile.ledger.process import Holder, process_started
 from reconcile.ledger.queue import NOBODY, Hands, Subject, Waiting
 from reconcile.ledger.tables import OPEN_EVENTS
 from reconcile.ledger.tables import events as table
+from reconcile.ledger.types import Instant
 from reconcile.model import EventState, Occurrence, instant, micros
 
 #: How long a claim lives unless renewed, and how often its owner renews it.
@@ -200,11 +201,15 @@ def flags_sql(dialect: str) -> str:
         from reconcile_event e left join reconcile_body b on b.seq = e.seq where e.seq in :seqs {skip}"""
 
 
+@cache
+def _flags(sql: str) -> TextClause:
+    return text(sql).bindparams(bindparam("seqs", expanding=True))
+
+
 def _locked(tx: Tx, chosen: Sequence[Waiting]) -> list[Any]:
     if not chosen:
         return []
-    query = text(flags_sql(tx.dialect)).bindparams(bindparam("seqs", expanding=True))
-    rows = tx.connection.execute(query, {"seqs": [event.seq for event in chosen]})
+    rows = tx.connection.execute(_flags(flags_sql(tx.dialect)), {"seqs": [event.seq for event in chosen]})
     return [row for row in rows if row.state == EventState.WAITING]
 
 
@@ -216,15 +221,26 @@ def _may_skip(row: Any, skip_late: bool) -> bool:  # noqa: FBT001 - a setting pa
     return skip_late and row.kind != Occurrence.DATED
 
 
+_CLAIM = (
+    update(table)
+    .where(table.c.seq.in_(bindparam("seqs", expanding=True)))
+    .values(
+        state=EventState.CLAIMED.value,
+        claim_owner=bindparam("owner"),
+        claim_fence=table.c.claim_fence + 1,
+        claim_until=bindparam("until", type_=Instant),
+    )
+)
+
+
 def _take(tx: Tx, owner: str, chosen: list[Any]) -> list[Taken]:
     if not chosen:
         return []
     late = [row.seq for row in chosen if row.passed and not row.late]
     if late:
         tx.connection.execute(update(table).where(table.c.seq.in_(late)).values(late=1))
-    ours = update(table).where(table.c.seq.in_([row.seq for row in chosen]))
-    claim = {"state": EventState.CLAIMED, "claim_owner": owner, "claim_until": tx.now + CLAIM_LIFE}
-    tx.connection.execute(ours.values(**claim, claim_fence=table.c.claim_fence + 1))
+    ours = {"seqs": [row.seq for row in chosen], "owner": owner, "until": tx.now + CLAIM_LIFE}
+    tx.connection.execute(_CLAIM, ours)
     return sorted((_taken(row, owner) for row in chosen), key=lambda row: (row.position, row.seq))
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.tables import OPEN_EVENTS
@@ -97,10 +98,16 @@ def claimed_sql(dialect: str) -> str:
         where source = :source {_OPEN[dialect]} and state = 'claimed'"""
 
 
+@cache
+def _query(sql: str) -> TextClause:
+    """Made once: looking through its text for parameters costs as much as running it."""
+    return text(sql)
+
+
 def hands(tx: Tx, source: str) -> Hands:
     """What is claimed now."""
     found = Hands()
-    for kind, id_, owner, seq, takeovers in tx.connection.execute(text(claimed_sql(tx.dialect)), {"source": source}):
+    for kind, id_, owner, seq, takeovers in tx.connection.execute(_query(claimed_sql(tx.dialect)), {"source": source}):
         if id_:
             found.subjects.add((kind, id_))
         found.owners.setdefault(owner, []).append((seq, takeovers))
@@ -109,7 +116,7 @@ def hands(tx: Tx, source: str) -> Hands:
 
 def whole(tx: Tx, source: str) -> list[Waiting]:
     """Every waiting event, in order."""
-    return _in_order(tx.connection.execute(text(waiting_sql(tx.dialect)), {"source": source}))
+    return _in_order(tx.connection.execute(_query(waiting_sql(tx.dialect)), {"source": source}))
 
 
 def head(tx: Tx, source: str, number: int) -> tuple[list[Waiting], bool]:
@@ -117,7 +124,7 @@ def head(tx: Tx, source: str, number: int) -> tuple[list[Waiting], bool]:
 
     The last position read is left out unless it is the end: there may be more of it, with a smaller `seq`.
     """
-    query = text(f"{waiting_sql(tx.dialect)} limit :number")
+    query = _query(f"{waiting_sql(tx.dialect)} limit :number")
     found = _in_order(tx.connection.execute(query, {"source": source, "number": number}))
     if len(found) < number:
         return found, True
