@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconcile import runner
 from reconcile.config import load, starter
 from reconcile.errors import ConfigError
 
@@ -39,7 +40,7 @@ def test_it_loads_with_its_variables_set(path):
         "acme-shop": "shopify",
         "payments": "stripe",
     }
-    assert {schedule.job for schedule in config.schedules} == {"backfill", "dispatch"}
+    assert {schedule.job for schedule in config.schedules} == set(runner.installed())
 
 
 def test_it_calls_no_handler_until_one_is_named(path):
