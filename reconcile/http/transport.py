@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,9 @@ class DeadlineTransport(httpx.HTTPTransport):
         return super().handle_request(request)
 
 
+@lru_cache(maxsize=8)
 def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    """Read once a process: it takes 20 ms of CPU, and a daemon makes clients every minute."""
     context = httpx.create_ssl_context(trust_env=False)
     if ca_file is not None:
         try:
