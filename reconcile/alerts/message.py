@@ -14,6 +14,9 @@ from reconcile.alerts.due import THIRD_PARTY, Audience
 from reconcile.ledger.mails import Mail
 from reconcile.model import iso
 
+#: The library folds a long subject before its first word, and some readers then show a space in front of it.
+_UNFOLDED = SMTP.clone(max_line_length=500)
+
 
 def message_id(audience: Audience, news: News, sender: str) -> str:
     """The Message-ID of what one audience is told: of what is told alone, so that a second copy has the same."""
@@ -49,7 +52,7 @@ def compose(mail: Mail, sender: str, answers: Sequence[str]) -> bytes:
     message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
     # The library's own boundary is drawn by lot, and the copies of a mail should be one.
     message.set_boundary(f"=_{hashlib.sha256(letter.message_id.encode()).hexdigest()[:32]}")
-    return message.as_bytes()
+    return message.as_bytes(policy=_UNFOLDED)
 
 
 def _address(text: str, name: str = "") -> Address:

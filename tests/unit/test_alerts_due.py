@@ -66,7 +66,7 @@ def play(steps):
 @settings(deadline=None, max_examples=50)
 @given(STEPS)
 def test_nobody_is_told_the_same_twice_and_every_end_follows_a_beginning(steps):
-    """A2, A4: whatever comes, goes, is taken on or snoozed: one notice each, an end only for who heard the beginning."""
+    """A2, A4: whatever comes, goes, is taken on or snoozed: one notice each, an end for who heard the beginning."""
     known, mails = play(steps)
     heard = Counter((one.id, notice) for _, one, notice in mails)
     assert set(heard.values()) <= {1}
