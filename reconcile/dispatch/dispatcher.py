@@ -146,6 +146,10 @@ class Dispatcher:
         """The ledger's clock."""
         return self._ledger.now()
 
+    def upkeep_in(self) -> float:
+        """Seconds until abandoned claims are looked for again, though nothing is due."""
+        return max(0.0, self._sweep_at - self._clock.monotonic())
+
     def count_what_is_left(self) -> Tally:
         """The tally, with what the ledger says is left."""
         with self._ledger.read() as tx:

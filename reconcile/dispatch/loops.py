@@ -135,13 +135,17 @@ class Forever(Steps, Protocol):
         """The ledger's clock."""
         ...
 
+    def upkeep_in(self) -> float:
+        """Seconds until a step has to be made though nothing is due."""
+        ...
+
 
 def run_forever(dispatcher: Forever, poll: float, wake: Callable[[float], object], stop: Stop) -> None:
     """Deliver until stopped. Nothing else ends it: deliveries are accepted meanwhile, and somebody has to go on."""
     while not stop.is_set():
         try:
             moved = dispatcher.step(_WAIT_LIVE)
-            idle = 0.0 if moved or dispatcher.calling else _idle(dispatcher, poll)
+            idle = 0.0 if moved or dispatcher.calling else _idle(dispatcher, poll) or _SHORTEST
         except LedgerError as error:
             log.error("dispatch goes on when the ledger answers: %s", error)  # noqa: TRY400 - the message says it all
             idle = poll
@@ -149,19 +153,40 @@ def run_forever(dispatcher: Forever, poll: float, wake: Callable[[float], object
             log.exception("dispatch failed and tries again in %s s", poll)
             idle = poll
         if idle:
-            _rest(idle, wake, stop)
+            _stand_by(dispatcher, poll, idle, wake, stop)
             dispatcher.notify()
     _shut_down(dispatcher, GRACE)
 
 
+def _stand_by(dispatcher: Forever, poll: float, idle: float, wake: Callable[[float], object], stop: Stop) -> None:
+    """Rest until there is something to do. Every `poll` seconds is looked whether there is: reading costs a tenth of a
+    turn, which writes.
+    """
+    until = dispatcher.upkeep_in()
+    while not _rest(min(idle, until), wake, stop) and until > idle:
+        until -= idle
+        try:
+            idle = _idle(dispatcher, poll)
+        except LedgerError:
+            return
+        if not idle:
+            return
+
+
 def _idle(dispatcher: Forever, poll: float) -> float:
-    """Seconds until something comes due, at most `poll`."""
+    """Seconds until something comes due, at most `poll`; none if something is due."""
     now = dispatcher.ledger_now()
     at = dispatcher.next_try(now + timedelta(seconds=poll))
-    return poll if at is None else min(max(_SHORTEST, (at - now).total_seconds()), poll)
+    if at is None:
+        return poll
+    return min(max(_SHORTEST, (at - now).total_seconds()), poll) if at > now else 0.0
 
 
-def _rest(seconds: float, wake: Callable[[float], object], stop: Stop) -> None:
+def _rest(seconds: float, wake: Callable[[float], object], stop: Stop) -> bool:
+    """Wait; whether something woke us before the time was over."""
     left = seconds
-    while left > 0 and not stop.is_set() and not wake(min(left, _STOP_CHECK)):
+    while left > 0:
+        if stop.is_set() or wake(min(left, _STOP_CHECK)):
+            return True
         left -= _STOP_CHECK
+    return stop.is_set()
