@@ -17,6 +17,7 @@ from reconcile.ledger.runs import RunStart
 from reconcile.model import EventState, GapKind, Window, micros
 from reconcile.operator import status as statusboard
 from reconcile.operator.status import FINAL, HOLE
+from reconcile.reading.plan import LEEWAY
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -64,10 +65,13 @@ def test_a_list_is_shown_up_to_where_the_log_begins(ledger, config):
     with ledger.write() as tx:
         horizons.set_(tx, "payments", ["charge.succeeded"], NOW - 70 * DAY, "baseline")
         read(ledger, tx, "events", 30, 0, horizon=70)
-        read(ledger, tx, "charges", 50, 30, horizon=70)
+        window = Window(NOW - 50 * DAY, NOW - 30 * DAY + LEEWAY)
+        judged = Covered(window, NOW + DAY, {"charge.succeeded": micros(NOW - 70 * DAY)})
+        streams.save(tx, "payments", "charges", fingerprint="asked")
+        coverage.add(tx, "payments", "charges", "asked", judged, "run", overlap=timedelta(hours=1))
     (source,) = board(config, ledger).sources
     charges = next(stream for stream in source.streams if stream.stream == "charges")
-    assert charges.due == NOW - 30 * DAY
+    assert charges.due == NOW - 30 * DAY + LEEWAY
     assert charges.bar == HOLE * 20 + FINAL * 20
     assert charges.frontier == NOW - 70 * DAY
 

@@ -117,6 +117,7 @@ def fakes(name):
 
 def load_text(text, env=None, folder=None):
     """Load `text` as `schedules.yaml` of `folder` (else of the working directory)."""
+    assert folder or not Path("pyproject.toml").exists(), "this would write over the repository's own file"
     path = (folder or Path()) / "schedules.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
     path.chmod(0o600)

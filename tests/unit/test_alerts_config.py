@@ -10,6 +10,11 @@ from support.config import ENV, below, load_text, problems_of
 PLAIN = "smtp: 'smtp://b', from: a@b.example, to: [c@d.example]"
 
 
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
 def test_defaults_are_an_operators():
     """What is open is told again once a day, and nobody else is told unless asked for."""
     alerts = load_text(below(f"alerts: {{{PLAIN}}}")).alerts

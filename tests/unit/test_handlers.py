@@ -13,8 +13,8 @@ from reconcile.handlers import match, takes_session
 
 
 def test_the_public_names():
-    """What an application imports is `Event`, `Handlers` and `receive`, and nothing else is promised."""
-    assert sorted(reconcile.__all__) == ["Event", "Handlers", "receive"]
+    """What an application imports is `Event`, `Handlers`, `receive` and `track`, and nothing else is promised."""
+    assert sorted(reconcile.__all__) == ["Event", "Handlers", "receive", "track"]
     assert reconcile.Event is Event
 
 
