@@ -33,8 +33,8 @@ def replay(tx: Tx, config: Config, source: str, seq: int) -> bool:
     row = events.get(tx, seq)
     if row is not None and not row.body:
         raise ConfigError(
-            f"{source}: event {seq} cannot be sent again: it has no body; it was purged, or the application's own record "
-            "named it"
+            f"{source}: event {seq} cannot be sent again: it has no body; it was purged, or the application's own "
+            "record named it"
         )
     if not events.replay(tx, seq):
         return False
