@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr
 from pydantic_core import PydanticCustomError
 
 from reconcile.config.durations import parse_duration, parse_rate, parse_size
@@ -84,12 +84,12 @@ def reference(text: str) -> str:
     return text
 
 
-def network(value: object) -> object:
-    """A network or a single address, as `ip_network` takes it. Raises `ValueError`."""
-    if not isinstance(value, str):
+def network(value: object) -> IPv4Network | IPv6Network:
+    """A network or a single address. Raises `ValueError`, also where bits beyond the network's are set."""
+    if isinstance(value, IPv4Network | IPv6Network):
         return value
     try:
-        return ip_network(value)
+        return ip_network(str(value) if isinstance(value, str) else "")
     except ValueError:
         raise ValueError("must be a network or an address such as 203.0.113.0/24 or 2001:db8::1") from None
 
@@ -154,7 +154,7 @@ WebUrl = Annotated[str, AfterValidator(web_url)]
 OriginUrl = Annotated[str, AfterValidator(origin_url)]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
 Secrets = Annotated[tuple[Secret, ...], AfterValidator(_filled), BeforeValidator(_entry_of_list)]
-Network = Annotated[InstanceOf[IPv4Network | IPv6Network], BeforeValidator(network)]
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(network)]
 Networks = Annotated[tuple[Network, ...], AfterValidator(_filled), BeforeValidator(_entry_of_list)]
 Name = Annotated[str, AfterValidator(_name)]
 Names = Annotated[tuple[Name, ...], AfterValidator(_filled), AfterValidator(unique)]

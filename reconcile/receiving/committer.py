@@ -1,8 +1,8 @@
 """Deliveries that arrive together share a commit.
 
 One thread takes whatever waits and stores it in one transaction; while that is written to disk, the next ones gather.
-Nobody hears 2xx before the commit of their own. What fails together is tried one by one: a delivery that cannot be
-stored fails alone.
+Nobody hears 2xx before the commit of their own. What fails together is tried again by halves, until a delivery that
+cannot be stored fails alone.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Committer:
         self._store = store
         self._monotonic = monotonic
         self._most = most
-        self._patience = patience
+        self.patience = patience
         self._queue: deque[_Waiting] = deque()
         self._bytes = 0
         self._there_is_work = threading.Condition()
@@ -65,7 +65,7 @@ class Committer:
             if self._closed or len(self._queue) >= ROOM or self._bytes >= ROOM_BYTES:
                 return False
             self._bytes += len(parcel.arrival.body)
-            self._queue.append(_Waiting(parcel, done, self._monotonic() + self._patience))
+            self._queue.append(_Waiting(parcel, done, self._monotonic() + self.patience))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="commit deliveries", daemon=True)
                 self._thread.start()
@@ -104,9 +104,9 @@ class Committer:
             one.done(answer)
 
     def _failed(self, batch: Sequence[_Waiting], error: Exception) -> None:
-        if len(batch) > 1:
-            for one in batch:
-                self._commit([one])
+        if middle := len(batch) // 2:
+            self._commit(batch[:middle])
+            self._commit(batch[middle:])
             return
         complain(batch[0].parcel.book.source, error)
         batch[0].done(NOT_STORED)

@@ -50,7 +50,7 @@ def pack(source: SourceConfig, connector: Connector, delivery: Delivery, identit
         origin=Origin.LIVE,
         headers=delivery.headers,
         carried=described.version,
-        reports=told(source, connector, described.topic, delivery.body),
+        reports=() if unreadable else told(source, connector, described.topic, delivery.body),
     )
     book = _book(source, connector, described.topic, unreadable)
     return Parcel(book, arrival, unreadable, seen, _names(book, arrival))

@@ -15,7 +15,7 @@ import msgspec
 
 from reconcile.receiver import MAX_BODY, TOO_LARGE, Answer, Entry, Receiver
 from reconcile.receiving.answer import BUSY, NOT_STORED
-from reconcile.receiving.committer import PATIENCE, Committer
+from reconcile.receiving.committer import Committer
 from reconcile.receiving.parcel import Parcel
 from reconcile.web.answers import Answers
 
@@ -116,7 +116,7 @@ class ReceiverApp:
         if not self._committer.submit(parcel, tell):
             return self._receiver.refuse(entry.source.name, BUSY)
         # Should it be stored after all, the provider's next try is a repeat and changes nothing.
-        late = asyncio.get_running_loop().call_later(PATIENCE, tell, NOT_STORED)
+        late = asyncio.get_running_loop().call_later(self._committer.patience, tell, NOT_STORED)
         try:
             said: Answer = await answer
         finally:

@@ -16,6 +16,7 @@ from reconcile.clock import SystemClock
 from reconcile.config import HttpHandler, WebhookConfig
 from reconcile.ledger import Ledger, bodies
 from reconcile.receiver import Receiver
+from reconcile.receiving.committer import Committer
 from reconcile.web.asgi import ReceiverApp
 from reconcile.web.listener import Listener
 from support.targets import a_source
@@ -125,12 +126,14 @@ def _whole(answer: bytes) -> bool:
 
 
 @contextmanager
-def receiving(ledger: Ledger, configured: Mapping[str, Any] | None = None, **more: Any) -> Iterator[Door]:
-    """It, listening."""
+def receiving(
+    ledger: Ledger, configured: Mapping[str, Any] | None = None, *, patience: float = 60.0, **more: Any
+) -> Iterator[Door]:
+    """It, listening; patient, for a test's machine may be slow."""
     woken: list[str] = []
     known = sources() if configured is None else configured
     receiver = Receiver(ledger, known.get, SystemClock(), woken.append, **more)
-    app = ReceiverApp(receiver)
+    app = ReceiverApp(receiver, Committer(receiver.store, receiver.clock.monotonic, patience=patience))
     try:
         with Listener(app, "127.0.0.1", 0) as listener:
             yield Door(ledger, int(listener.address.rpartition(":")[2]), woken, receiver)
