@@ -32,7 +32,9 @@ _SECRET_KEY = re.compile(
 )
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 #: They log every request with its URL, queries included.
-_CHATTY = ("httpx", "httpcore", "apscheduler", "alembic")
+_CHATTY = ("httpx", "httpcore", "alembic")
+#: Its listener in `reconcile.scheduling` says what matters; by itself it tells of every tick that finds one at work.
+_MUTED = "apscheduler"
 
 
 class Redactor:
@@ -166,3 +168,4 @@ def setup(format_: Format, redactor: Redactor, stream: TextIO) -> None:
     root.setLevel(logging.INFO if format_ == "json" else logging.WARNING)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger(_MUTED).setLevel(logging.CRITICAL)

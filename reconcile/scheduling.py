@@ -23,8 +23,6 @@ from reconcile import rhythm
 from reconcile.config import ScheduleConfig
 
 _log = logging.getLogger(__name__)
-# It says on every tick what its listener below says when it matters.
-logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 
 #: Ticks come up to so much after they are due, so that many daemons do not ask one provider in the same second.
 JITTER = timedelta(seconds=2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, update
 
@@ -13,6 +13,8 @@ from reconcile.ledger.tables import horizons as table
 
 #: The reason of a horizon that stands where the keys of what happened before were purged.
 PURGED = "purged"
+#: The reason of one that was asked for.
+SINCE = "since"
 
 
 def get(tx: Tx, source: str) -> dict[str, datetime]:
@@ -22,7 +24,13 @@ def get(tx: Tx, source: str) -> dict[str, datetime]:
 
 
 def first_sight(tx: Tx, source: str, topics: Iterable[str], at: datetime, reason: str) -> dict[str, datetime]:
-    """Set the horizon of the topics that have none; all of the source's horizons, new and old."""
+    """Set the horizon of the topics that have none; all of the source's horizons, new and old.
+
+    Unless somebody asked for it, it is put on the next whole second: most providers tell seconds only, so of what
+    happened in one that has begun nobody could say whether it came before or after.
+    """
+    if reason != SINCE:
+        at += -timedelta(microseconds=at.microsecond) % timedelta(seconds=1)
     if rows := _rows(source, topics, at, reason):
         tx.connection.execute(insert(tx.dialect, table).values(rows).on_conflict_do_nothing())
     return get(tx, source)

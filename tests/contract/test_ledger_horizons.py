@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from support.ledgers import minutes
 
 from reconcile.ledger import horizons
@@ -30,3 +32,12 @@ def test_no_topics(ledger):
     with ledger.write() as tx:
         horizons.set_(tx, "shop", [], minutes(0), "baseline")
         assert horizons.first_sight(tx, "shop", [], minutes(0), "first_run") == {}
+
+
+def test_a_first_sight_promises_from_the_next_whole_second(ledger):
+    """Providers tell seconds: what happened in one that has begun may have come before. What was asked for is exact."""
+    begun, half = minutes(0), minutes(0) + timedelta(milliseconds=500)
+    with ledger.write() as tx:
+        assert horizons.first_sight(tx, "a", ["t"], half, "daemon") == {"t": begun + timedelta(seconds=1)}
+        assert horizons.first_sight(tx, "b", ["t"], begun, "first_run") == {"t": begun}
+        assert horizons.first_sight(tx, "c", ["t"], half, "since") == {"t": half}
