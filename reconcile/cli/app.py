@@ -35,7 +35,7 @@ COMMANDS = {
     "db": ("db", "The ledger's schema and its health."),
     "serve": ("serve", "Receive webhooks and deliver them."),
     "daemon": ("daemon", "Run the schedules and deliver, until stopped."),
-    "cron": ("cron", "Run the schedules that came due since they last ran, and exit."),
+    "cron": ("cron", "Run the schedules that are due, and exit."),
     "demo": ("demo", "Show it at work, with no account needed."),
 }
 
