@@ -37,7 +37,7 @@ def run(context: Context, options: Options, report: RunReport) -> int:
         if keys:
             _keys(context, options, report, source, now - keys)
     if not options.dry_run:
-        _runs(context, now, schedules)
+        _over(context, now, schedules)
     return 0
 
 
@@ -76,10 +76,12 @@ def _each(context: Context, batch: Callable[[Tx, int], Batch]) -> int:
         after = done.after
 
 
-def _runs(context: Context, now: datetime, schedules: list[ScheduleConfig]) -> None:
-    kept = max((one.keep_payloads for one in schedules if one.keep_payloads), default=timedelta())
-    while True:
-        context.stop.check()
-        with context.ledger.write() as tx:
-            if purging.old_runs(tx, now - kept) < purging.BATCH:
-                return
+def _over(context: Context, now: datetime, schedules: list[ScheduleConfig]) -> None:
+    """Runs, transactions, incidents and mails that are over, once the longest of the times has passed."""
+    before = now - max((one.keep_payloads or one.keep_keys or timedelta() for one in schedules), default=timedelta())
+    for forget in (purging.old_runs, purging.transactions, purging.incidents):
+        gone = purging.BATCH
+        while gone >= purging.BATCH:
+            context.stop.check()
+            with context.ledger.write() as tx:
+                gone = forget(tx, before)

@@ -1,4 +1,4 @@
-"""Letting go of what need not be kept: what events carry, later the keys by which they are known, and old runs.
+"""Letting go of what need not be kept: what events carry, later the keys by which they are known, and what is over.
 
 Each call does one batch, so that nobody waits long for the ledger. Only what is done with is let go: an event that
 waits, is held or is dead keeps all it has.
@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Table, and_, delete, select
+from sqlalchemy import Table, and_, delete, exists, select, tuple_
 
 from reconcile.ledger import horizons
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.tables import aliases, attempts, bodies, coverage, events, gaps, run_streams, runs, streams
+from reconcile.ledger.tables_alerts import incidents as incident
+from reconcile.ledger.tables_alerts import mails, notices, recipients
+from reconcile.ledger.tables_transactions import transactions as transaction
 from reconcile.model import DONE_STATES
 
 #: Rows looked at in one commit.
@@ -92,6 +95,28 @@ def old_runs(tx: Tx, before: datetime) -> int:
     ids = tx.connection.execute(query).scalars().all()
     tx.connection.execute(delete(run_streams).where(run_streams.c.run_id.in_(ids)))
     return tx.connection.execute(delete(runs).where(runs.c.id.in_(ids))).rowcount
+
+
+def transactions(tx: Tx, before: datetime) -> int:
+    """Forget transactions that ended before `before`: what is listed of them from then on has ended too."""
+    key = tuple_(transaction.c.source, transaction.c.type, transaction.c.id)
+    over = transaction.c.state.in_(("settled", "resolved")), transaction.c.ended_at < before
+    old = select(transaction.c.source, transaction.c.type, transaction.c.id).where(*over).limit(BATCH)
+    return tx.connection.execute(delete(transaction).where(key.in_(old))).rowcount
+
+
+def incidents(tx: Tx, before: datetime) -> int:
+    """Forget incidents that were closed before `before` and are told to the end, with what was told of them."""
+    query = select(incident.c.id).where(incident.c.settled == 1, incident.c.closed_at < before).limit(BATCH)
+    old = tx.connection.execute(query).scalars().all()
+    tx.connection.execute(delete(notices).where(notices.c.incident_id.in_(old)))
+    gone = tx.connection.execute(delete(incident).where(incident.c.id.in_(old))).rowcount
+    told = exists().where(notices.c.mail_id == mails.c.id)
+    waits = exists().where(recipients.c.mail_id == mails.c.id, recipients.c.state == "queued")
+    idle = select(mails.c.id).where(mails.c.created_at < before, ~told, ~waits)
+    unneeded = tx.connection.execute(idle.limit(BATCH)).scalars().all()
+    tx.connection.execute(delete(recipients).where(recipients.c.mail_id.in_(unneeded)))
+    return gone + tx.connection.execute(delete(mails).where(mails.c.id.in_(unneeded))).rowcount
 
 
 def _delete(tx: Tx, table: Table, seqs: list[int]) -> None:

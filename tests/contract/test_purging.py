@@ -10,6 +10,8 @@ from support.rows import add_event, states
 from reconcile.ledger import events as ledger_events
 from reconcile.ledger import purging
 from reconcile.ledger.tables import aliases, bodies, events
+from reconcile.ledger.tables_alerts import incidents, mails, notices, recipients
+from reconcile.ledger.tables_transactions import transactions
 from reconcile.model import EventState
 
 OLD = timedelta(days=100)
@@ -78,3 +80,47 @@ def test_one_batch_after_another_reaches_all(ledger, monkeypatch):
     assert gone == [3, 3, 2]
     with ledger.read() as tx:
         assert tx.connection.execute(select(func.count()).select_from(bodies)).scalar_one() == 0
+
+
+def test_transactions_that_ended_go_and_those_that_wait_stay(ledger):
+    """Old and settled goes; pending, unresolved and young stay."""
+    with ledger.write() as tx:
+        old = {
+            "source": "pay",
+            "type": "charge",
+            "known_at": tx.now - OLD,
+            "since": tx.now - OLD,
+            "ended_at": tx.now - OLD,
+        }
+        rows = [
+            old | {"id": "1", "state": "settled"},
+            old | {"id": "2", "state": "resolved"},
+            old | {"id": "3", "state": "unresolved"},
+            old | {"id": "4", "state": "pending", "ended_at": None},
+            old | {"id": "5", "state": "settled", "ended_at": tx.now},
+        ]
+        for row in rows:
+            tx.connection.execute(transactions.insert().values(row))
+        assert purging.transactions(tx, tx.now - timedelta(days=30)) == 2
+        assert set(tx.connection.execute(select(transactions.c.id)).scalars()) == {"3", "4", "5"}
+
+
+def test_incidents_told_to_the_end_go_with_their_mails(ledger):
+    """An old closed incident and its mail go; an open one keeps its own, and a mail that waits is sent first."""
+    with ledger.write() as tx:
+        at = {"since": tx.now - OLD, "opened_at": tx.now - OLD, "seen_at": tx.now - OLD}
+        closed = {"state": "closed", "settled": 1, "closed_at": tx.now - OLD}
+        for key, more in (("1", closed), ("2", {}), ("3", closed)):
+            number = tx.connection.execute(
+                incidents.insert().values(source="s", kind="dead", key=key, **at, **more).returning(incidents.c.id)
+            ).scalar_one()
+            mail = tx.connection.execute(
+                mails.insert().values(message_id=key, created_at=tx.now - OLD).returning(mails.c.id)
+            ).scalar_one()
+            notice = {"incident_id": number, "mail_id": mail, "state": "opened", "audience": "operators"}
+            tx.connection.execute(notices.insert().values(**notice, at=tx.now - OLD))
+            state = "queued" if key == "3" else "sent"
+            tx.connection.execute(recipients.insert().values(mail_id=mail, address="a", state=state, next_at=tx.now))
+        assert purging.incidents(tx, tx.now - timedelta(days=30)) == 3
+        assert set(tx.connection.execute(select(incidents.c.key)).scalars()) == {"2"}
+        assert set(tx.connection.execute(select(mails.c.message_id)).scalars()) == {"2", "3"}
