@@ -27,6 +27,7 @@ def cron(context: typer.Context) -> None:
     config = wiring.load_config(state)
     if not config.schedules:
         raise ConfigError(f"{config.path}: there are no schedules; add some under `schedules:`")
+    wiring.check_handlers(state, config)
     codes = []
     with wiring.working(state, config) as work:
         for schedule, report in turns.run_due(work, "cron", Options().wait):

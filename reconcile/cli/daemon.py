@@ -10,6 +10,7 @@ import typer
 from reconcile.cli import signals, wiring
 from reconcile.cli.serve import Host, Metrics, Port, warn_of_secrets
 from reconcile.cli.state import State
+from reconcile.config import Config
 from reconcile.daemon import Daemon
 from reconcile.errors import ConfigError
 from reconcile.progress import Silent
@@ -38,6 +39,7 @@ def daemon(
     config = wiring.load_config(state)
     if not config.schedules:
         raise ConfigError(f"{config.path}: there are no schedules; add some under `schedules:`")
+    wiring.check_handlers(state, config)
     if metrics and not serve:
         raise typer.BadParameter("is of the port that --serve opens; say --serve too", param_hint="--metrics")
     if serve:
@@ -46,7 +48,7 @@ def daemon(
         work.progress = Silent()
         counted = server.counts(lambda: standing.config)
         work.metrics = counted
-        standing = Daemon(work, lambda: wiring.load_config(state))
+        standing = Daemon(work, lambda: _read(state))
         if serve:
             front = stack.enter_context(server.front_of(standing, work, counted, (host, port), metrics))
             state.output.say(f"receiving at {front.url}SOURCE")
@@ -55,3 +57,10 @@ def daemon(
         if not standing.run():
             signals.leave(work.stop.exit_code)
     raise typer.Exit(work.stop.exit_code)
+
+
+def _read(state: State) -> Config:
+    """The configuration once more, as good as at the start."""
+    config = wiring.load_config(state)
+    wiring.check_handlers(state, config)
+    return config

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from typing import Annotated
 
 import typer
 
-from reconcile import logs, runner, when
-from reconcile.check import handlers
+from reconcile import runner, when
 from reconcile.cli import reports, wiring
 from reconcile.cli.options import WHEN, AsJson, Sources, instant, known_sources, listed
 from reconcile.cli.state import State
@@ -103,7 +101,7 @@ def _execute(
 ) -> None:
     _check_window(state, options)
     if not jobs or "dispatch" in jobs:
-        _check_handlers(state, config, options)
+        wiring.check_handlers(state, config, options.sources)
     with wiring.working(state, config, RECORDED if options.baseline else MISSING) as work:
         state.output.say(_window(options))
         report = runner.run(work, jobs, options, command)
@@ -118,16 +116,6 @@ def _check_window(state: State, options: Options) -> None:
     if options.since and options.until and options.since >= options.until:
         window = f"{when.stamp(options.until)} is not after --since {when.stamp(options.since)}"
         raise typer.BadParameter(window, param_hint="--until")
-
-
-def _check_handlers(state: State, config: Config, options: Options) -> None:
-    """Before any request: a handler that cannot be called is a fault of the configuration, and nothing was started."""
-    chosen = [one for name, one in config.sources.items() if not options.sources or name in options.sources]
-    # Importing a handler may print; stdout is for our result.
-    with redirect_stdout(state.output.err):
-        handlers.require(chosen, config.path.parent)
-    # ... and it may set up logging for itself.
-    logs.setup(state.log_format, state.output.redactor, state.output.err)
 
 
 def _window(options: Options) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 
 from reconcile import config as configuration
+from reconcile import logs
+from reconcile.check import handlers
 from reconcile.cli.progress import watching
 from reconcile.cli.signals import stopping
 from reconcile.cli.state import State
@@ -30,6 +32,19 @@ def load_config(state: State, *, warn: bool = True) -> Config:
     for warning in config.warnings if warn else ():
         state.output.say(f"warning: {warning}", level=logging.WARNING)
     return config
+
+
+def check_handlers(state: State, config: Config, names: Sequence[str] = ()) -> None:
+    """Raise `ConfigError` unless the handlers of these sources, of all if none is named, can be called.
+
+    Before anything is started: a handler that cannot be called is a fault of the configuration.
+    """
+    chosen = [one for name, one in config.sources.items() if not names or name in names]
+    # Importing a handler may print; stdout is for our result.
+    with redirect_stdout(state.output.err):
+        handlers.require(chosen, config.path.parent)
+    # ... and it may set up logging for itself.
+    logs.setup(state.log_format, state.output.redactor, state.output.err)
 
 
 @contextmanager

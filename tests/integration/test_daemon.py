@@ -167,6 +167,17 @@ def test_without_schedules_there_is_nothing_to_watch(project):
             assert "there are no schedules; add some under `schedules:`" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["daemon", "cron"])
+def test_a_handler_that_cannot_be_called_is_said_at_the_start(project, command):
+    """Nothing is started, nothing is asked of the provider, and the source is named."""
+    with shop(project) as fake:
+        schedule(project)
+        (project.folder / "acme.py").write_text("from nowhere import handlers\n")
+        done = project.run(command)
+    assert (done.returncode, fake.requests) == (2, [])
+    assert "acme-shop" in done.stderr
+
+
 def test_cron_runs_what_is_due_and_says_nothing_when_nothing_is(project):
     """The first call runs every schedule, the second none and prints nothing, so that cron sends no mail."""
     with shop(project, orders=0):
