@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -23,19 +23,26 @@ Host = Annotated[str, typer.Option(metavar="ADDRESS", help="The address to liste
 Port = Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="The port to listen on; 0 for any free one.")]
 
 
-def address(text: str) -> tuple[str, int]:
+class Place(NamedTuple):
+    """Where to listen. A class of its own: of a plain tuple typer makes an option that takes two words."""
+
+    host: str
+    port: int
+
+
+def place(text: str) -> Place:
     """`127.0.0.1:9090` or `[::1]:9090`."""
     host, _, port = text.rpartition(":")
     if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise typer.BadParameter("must be HOST:PORT, such as 127.0.0.1:9090")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    return Place(host.removeprefix("[").removesuffix("]"), int(port))
 
 
 Metrics = Annotated[
-    tuple[str, int] | None,
+    Place | None,
     typer.Option(
         metavar="HOST:PORT",
-        parser=address,
+        parser=place,
         help="Where to show /metrics, /readyz and /healthz to whoever reaches it; else to this machine only.",
         show_default=False,
     ),

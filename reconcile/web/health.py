@@ -91,10 +91,13 @@ class Health:
         try:
             with self._ledger.read() as tx:
                 schema = upgrade.revision(tx.connection)
-            upgrade.check(schema)
         except LedgerError as error:
             # Without the database's own words: they may name hosts and users.
             return _said(503, status="not ready", reason=str(error).partition(" (")[0], **versions)
+        try:
+            upgrade.check(schema)
+        except LedgerError as error:
+            return _said(503, status="not ready", reason=str(error), schema=schema, **versions)
         return _said(200, status="ready", schema=schema, **versions)
 
     def metrics(self) -> Page:

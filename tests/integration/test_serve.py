@@ -188,6 +188,40 @@ def test_a_sender_that_never_finishes_does_not_keep_it_from_ending(receiver):
         assert time.monotonic() - began < 10
 
 
+def test_what_was_answered_2xx_survives_a_kill(databases, project, tmp_path):
+    """H6, L3: killed with SIGKILL as soon as the provider has its answer: the event is there, whole."""
+    config = project.folder / "schedules.yaml"
+    config.write_text(config.read_text().replace("    handler: acme:handlers\n", ""))
+    with databases.fresh(tmp_path) as url:
+        project.environment["LEDGER"] = url
+        with serving(project) as running:
+            for number in range(5):
+                body = order(number)
+                assert post(running, body, headers=headers_of(body, f"w-{number}")).status_code == 200
+            running.process.kill()
+            running.process.wait(10)
+        ledger = Ledger.open(url, SystemClock())
+        with ledger.read() as tx:
+            assert [row.body for row in tx.connection.execute(bodies.whole_events())] == [order(n) for n in range(5)]
+            assert problems(tx) == []
+        ledger.close()
+
+
+def test_health_and_metrics_are_shown_beside_deliveries(project, receiver):
+    """`/metrics` on this machine tells of what was received and how long its handler took; a wrong address is said."""
+    assert post(receiver, order(7)).status_code == 200
+    assert (project.folder / "effects").read_text().startswith("7 live")
+    base = receiver.url.removesuffix("/webhooks/")
+    assert httpx.get(f"{base}/healthz", trust_env=False).json() == {"status": "alive"}
+    assert httpx.get(f"{base}/readyz", trust_env=False).json()["status"] == "ready"
+    shown = httpx.get(f"{base}/metrics", trust_env=False).text
+    assert 'reconcile_webhooks_total{result="new",source="acme-shop",topic="orders/create"} 1.0' in shown
+    assert httpx.get(f"{base}/metrics", headers={"X-Forwarded-For": "203.0.113.7"}, trust_env=False).status_code == 404
+    for wrong in ("9090", "127.0.0.1:", "127.0.0.1:99999", ":9090"):
+        done = project.call("serve", "--metrics", wrong)
+        assert (done.returncode, "HOST:PORT" in done.stderr) == (2, True), wrong
+
+
 def test_an_interrupt_is_130(receiver):
     """The exit code is the signal's."""
     assert receiver.stop(signal.SIGINT) == 130
