@@ -174,7 +174,7 @@ class SourceConfig(Tuning):
     handler: Handler | None = None
     recorded: Recorded | None = None
     late: Literal["deliver", "skip"] = "deliver"
-    transactions: kinds.Names | None = None
+    transactions: kinds.NamesOrNone | None = None
     ladder: kinds.Durations | None = None
 
     @field_validator("handler")

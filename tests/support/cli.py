@@ -33,6 +33,7 @@ sources:
     access_token: ${TOKEN:-shpat_dummy}
     base_url: BASE_URL
     retry: [1s]
+    transactions: []
     webhook:
       url: https://hooks.acme.example/webhooks/acme-shop
       secret: whsec_dummy_hush
