@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 __all__ = ["Event", "Handlers", "receive", "track"]
 
 
-def receive(source: str, headers: Mapping[str, str], body: bytes) -> Answer:
+def receive(source: str, headers: Mapping[str, str], body: bytes, client: str = "") -> Answer:
     """Take one live delivery in a web application of your own: verify, store, commit; then tell what to answer.
 
     `source` is its key under `sources:`, `headers` and `body` are the request's, the body byte for byte. The answer
     has an HTTP `status` and a short `text`; a status that is not 2xx makes the provider try again. It only records:
     the next `reconcile run` delivers. Blocks while it writes, at most some seconds; may be called by any thread.
     The configuration (`$RECONCILE_CONFIG`, else `./schedules.yaml`) is read once per process, at the first call,
-    which raises `ConfigError` if it cannot be used.
+    which raises `ConfigError` if it cannot be used. `client` is the connection's address, for `allow_from`.
     """
     # Only now: every handler imports this package, and the ledger's libraries cost 0.4 s and 40 MB.
-    answer: Answer = resolve_name("reconcile.mounted:receive")(source, headers, body)
+    answer: Answer = resolve_name("reconcile.mounted:receive")(source, headers, body, client)
     return answer
 
 

@@ -68,10 +68,10 @@ class OfProcess(Generic[T]):
 _process = OfProcess(receiver)
 
 
-def receive(source: str, headers: Mapping[str, str], body: bytes) -> Answer:
+def receive(source: str, headers: Mapping[str, str], body: bytes, client: str = "") -> Answer:
     """What `reconcile.receive` does."""
     try:
         ours = _process.get()
     except LedgerError:
         return Answer(503, "the ledger cannot be opened; send the delivery again")
-    return ours.receive(source, headers, body)
+    return ours.receive(source, headers, body, client)
