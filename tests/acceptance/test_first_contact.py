@@ -33,6 +33,7 @@ sources:
     access_token: shpat_dummy
     base_url: BASE_URL
     retry: [1s]
+    transactions: []
     http: {rate: 1000/s}
     webhook:
       url: https://hooks.acme.example/webhooks/acme-shop

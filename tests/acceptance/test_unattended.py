@@ -261,46 +261,57 @@ def wait_for_repair(it: World, when: str) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_an_operator_can_leave_it_alone(tmp_path, ledger_url):
+def test_an_operator_can_leave_it_alone(tmp_path, sqlite_databases):
     """Every event is handled once, every subscription is as desired, every transaction has ended or is in two mails."""
-    with world(tmp_path, ledger_url) as it:
-        it.start()
-        wait_for(lambda: list(it.shop.hooks) and it.stripe.endpoints.of("acct_main"), "subscriptions were not made")
-        wait_for(lambda: it.promised_from() < datetime.now(UTC), "completeness is not promised yet")
-        # Deliveries are lost; the new endpoint's secret, which nobody configured, is accepted.
-        it.happen(4)
-        it.deliver(losing=3)
-        wait_for_repair(it, "after losses")
-        # Subscriptions are deleted and disabled, and what happens meanwhile is never sent.
-        for hook in list(it.shop.hooks):
-            it.shop.hooks.remove(hook.id)
-        it.stripe.endpoints.of("acct_main")[0].enabled = False
-        it.happen(3)
-        it.deliver()
-        wait_for(lambda: list(it.shop.hooks), "the shop's subscription was not made again")
-        wait_for(lambda: it.stripe.endpoints.of("acct_main")[0].enabled, "the endpoint was not enabled again")
-        # Payments are pending; one ends in silence, one never does. The daemon dies in the midst of it all.
-        quiet, stuck = it.gate.create(), it.gate.create("99.95")
-        wait_for(
-            lambda: len(it.sql("select 1 from reconcile_transaction where state = 'pending'")) >= 2, "not followed"
-        )
-        it.happen(3)
-        it.deliver(losing=2)
-        assert it.end(signal.SIGKILL) == -signal.SIGKILL
-        it.gate.become(quiet, TransactionStatus.SUCCEEDED)
-        it.happen(2)
-        it.deliver()
-        it.start()
-        wait_for_repair(it, "after the kill")
-        wait_for(lambda: len(it.mails_about(stuck)) == 2, "nobody was written to about the payment that never ends")
-        assert it.end(signal.SIGTERM) == 143
-        assert it.lost > 5
-        settled(it, quiet, stuck)
-        before = (it.mutations(), len(it.post.received), it.effects())
-        again = [it.project.json("run") for _ in range(2)][-1]
-        assert (it.mutations(), len(it.post.received), it.effects()) == before
-        assert again["returned"] == 3  # a person has to settle the one that never ends
-        settled(it, quiet, stuck)
+    with sqlite_databases.fresh(tmp_path) as url, world(tmp_path, url) as it:
+        live_and_end(it)
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(300)
+def test_an_operator_can_leave_it_alone_with_postgresql(tmp_path, postgresql_databases):
+    """The same with a ledger that several machines could share."""
+    with postgresql_databases.fresh(tmp_path) as url, world(tmp_path, url) as it:
+        live_and_end(it)
+
+
+def live_and_end(it: World) -> None:
+    """All that goes wrong, and what must come of it."""
+    it.start()
+    wait_for(lambda: list(it.shop.hooks) and it.stripe.endpoints.of("acct_main"), "subscriptions were not made")
+    wait_for(lambda: it.promised_from() < datetime.now(UTC), "completeness is not promised yet")
+    # Deliveries are lost; the new endpoint's secret, which nobody configured, is accepted.
+    it.happen(4)
+    it.deliver(losing=3)
+    wait_for_repair(it, "after losses")
+    # Subscriptions are deleted and disabled, and what happens meanwhile is never sent.
+    for hook in list(it.shop.hooks):
+        it.shop.hooks.remove(hook.id)
+    it.stripe.endpoints.of("acct_main")[0].enabled = False
+    it.happen(3)
+    it.deliver()
+    wait_for(lambda: list(it.shop.hooks), "the shop's subscription was not made again")
+    wait_for(lambda: it.stripe.endpoints.of("acct_main")[0].enabled, "the endpoint was not enabled again")
+    # Payments are pending; one ends in silence, one never does. The daemon dies in the midst of it all.
+    quiet, stuck = it.gate.create(), it.gate.create("99.95")
+    wait_for(lambda: len(it.sql("select 1 from reconcile_transaction where state = 'pending'")) >= 2, "not followed")
+    it.happen(3)
+    it.deliver(losing=2)
+    assert it.end(signal.SIGKILL) == -signal.SIGKILL
+    it.gate.become(quiet, TransactionStatus.SUCCEEDED)
+    it.happen(2)
+    it.deliver()
+    it.start()
+    wait_for_repair(it, "after the kill")
+    wait_for(lambda: len(it.mails_about(stuck)) == 2, "nobody was written to about the payment that never ends")
+    assert it.end(signal.SIGTERM) == 143
+    assert it.lost > 5
+    settled(it, quiet, stuck)
+    before = (it.mutations(), len(it.post.received), it.effects())
+    again = [it.project.json("run") for _ in range(2)][-1]
+    assert (it.mutations(), len(it.post.received), it.effects()) == before
+    assert again["returned"] == 3  # a person has to settle the one that never ends
+    settled(it, quiet, stuck)
 
 
 def settled(it: World, quiet: str, stuck: str) -> None:
