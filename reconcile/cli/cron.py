@@ -27,9 +27,10 @@ def cron(context: typer.Context) -> None:
     config = wiring.load_config(state)
     if not config.schedules:
         raise ConfigError(f"{config.path}: there are no schedules; add some under `schedules:`")
-    wiring.check_handlers(state, config)
     codes = []
     with wiring.working(state, config) as work:
+        if turns.due(work):  # importing a handler may print, and a call with nothing to do says nothing
+            wiring.check_handlers(state, config)
         for schedule, report in turns.run_due(work, "cron", Options().wait):
             state.output.line(f"{rhythm.name_of(schedule)}:")
             reports.show(state, report, as_json=False)
