@@ -15,6 +15,8 @@ from reconcile.ledger.engine import ENGINES
 
 #: Minutes of killed processes, on every engine: for CI, so that the README's command stays short.
 KILLING = ("test_crash_sweep", "test_dispatch_crashes", "test_recovery")
+#: Minutes of the installed executable, started again and again: for CI too.
+STARTING = ("test_alerts_cli", "test_cli_operate", "test_cli_subscriptions", "test_gateway", "test_transactions")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -22,6 +24,8 @@ def pytest_collection_modifyitems(items):
     """Mark what only CI runs."""
     for item in items:
         if item.path.stem in KILLING and any(engine in item.name for engine in ENGINES):
+            item.add_marker(pytest.mark.sweep)
+        if item.path.stem in STARTING and item.path.parent.name == "acceptance":
             item.add_marker(pytest.mark.sweep)
 
 

@@ -232,7 +232,7 @@ def test_a_handler_that_is_the_receiver_itself_is_refused(project):
             done = project.run(*words)
             assert done.returncode == 2
             said = done.stdout + done.stderr  # a check's findings are its result
-            assert "schedules.yaml:14:14" in said, said
+            assert "schedules.yaml:15:14" in said, said
             assert "sources.acme-shop.handler" in said
             assert "webhook.url" in said
     assert not (project.folder / "reconcile.db").exists()

@@ -130,6 +130,7 @@ def test_a_run_stopped_between_pages_is_taken_up_by_the_next(project, number, co
     assert len(effects) == len(set(effects)) == 300
 
 
+@pytest.mark.sweep
 def test_a_hung_handler_does_not_keep_a_stopped_run(project):
     """SIGTERM ends a run within ten seconds even while handlers hang; what they had goes to the next run (L2)."""
     with shop(project, orders=2):
@@ -176,6 +177,7 @@ def test_a_dry_run_writes_no_row_and_changes_nothing_at_the_provider(project):
     assert len(project.effects()) == 2
 
 
+@pytest.mark.sweep
 def test_source_limits_a_run_to_the_sources_named(tmp_path, sqlite_databases):
     """`--source` asks nothing of the others and calls none of their handlers."""
     providers = Providers.made(1)
@@ -191,6 +193,7 @@ def test_source_limits_a_run_to_the_sources_named(tmp_path, sqlite_databases):
         assert {topic for topic, _, _ in app.effects()} == {*PAYMENT_TOPICS, *SHOP_TOPICS}
 
 
+@pytest.mark.sweep
 def test_stream_limits_a_run_to_the_streams_named(project):
     """`--stream` reads that stream only; one that no source has is refused with the names there are."""
     with shop(project, orders=2) as fake:
