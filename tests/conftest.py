@@ -13,19 +13,32 @@ from reconcile.clock import SystemClock
 from reconcile.ledger import Ledger
 from reconcile.ledger.engine import ENGINES
 
-#: Minutes of killed processes, on every engine: for CI, so that the README's command stays short.
+#: Left to CI, so that the README's command stays short. Processes killed, on every engine, ...
 KILLING = ("test_crash_sweep", "test_dispatch_crashes", "test_recovery")
-#: Minutes of the installed executable, started again and again: for CI too.
-STARTING = ("test_alerts_cli", "test_cli_operate", "test_cli_subscriptions", "test_gateway", "test_transactions")
+#: ... the installed executable started again and again, ...
+STARTING = (
+    "test_alerts_cli",
+    "test_cli_operate",
+    "test_cli_subscriptions",
+    "test_daemon",
+    "test_first_contact",
+    "test_gateway",
+    "test_serve",
+    "test_transactions",
+)
+#: ... and what SQLite has shown already.
+ONCE_MORE = ("test_run_faults", "test_run_ledger_faults", "test_targets_exactly_once")
+PROCESSES = ("acceptance", "integration")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Mark what only CI runs."""
     for item in items:
-        if item.path.stem in KILLING and any(engine in item.name for engine in ENGINES):
-            item.add_marker(pytest.mark.sweep)
-        if item.path.stem in STARTING and item.path.parent.name == "acceptance":
+        name, folder = item.path.stem, item.path.parent.name
+        kills = name in KILLING and any(engine in item.name for engine in ENGINES)
+        again = name in ONCE_MORE and "postgresql" in item.name
+        if kills or again or (name in STARTING and folder in PROCESSES):
             item.add_marker(pytest.mark.sweep)
 
 
