@@ -49,6 +49,7 @@ sources:
     http: {rate: 1000/s}
     webhook: {secret: whsec_dummy_hush, topics: [orders/create, orders/updated]}
     handler: crash_app:handlers
+    transactions: []
   pay:
     connector: stripe
     api_key: sk_test_dummy
@@ -57,6 +58,7 @@ sources:
     http: {rate: 1000/s}
     webhook: {secret: whsec_dummy_hush, topics: [payment_intent.succeeded]}
     handler: crash_app:handlers
+    transactions: []
 """
 APP = """\
 from sqlalchemy import text
