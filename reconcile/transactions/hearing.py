@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
 from reconcile.ledger import gaps, incidents, transactions
@@ -16,14 +17,27 @@ from reconcile.transactions.transaction import LEFT, State, Transaction
 
 
 def hear(tx: Tx, source: str, reports: Sequence[Reported], road: Road) -> None:
-    """Take in what an event or a list tells: begin to follow what is pending, end what has ended."""
-    known = transactions.known(tx, source, [one.subject for one in reports], lock=True)
-    for reported in reports:
-        one = known.get(reported.subject)
-        if one is None and not reported.status.terminal:
-            _follow(tx, source, reported)
-        elif one is not None:
-            _take(tx, one, reported, road)
+    """Take in what events or lists tell: begin to follow what is pending, end what has ended."""
+    for some in _one_by_one(reports):
+        known = transactions.known(tx, source, [one.subject for one in some], lock=True)
+        for reported in some:
+            one = known.get(reported.subject)
+            if one is None and not reported.status.terminal:
+                _follow(tx, source, reported)
+            elif one is not None:
+                _take(tx, one, reported, road)
+
+
+def _one_by_one(reports: Sequence[Reported]) -> Iterator[list[Reported]]:
+    """At most one report of each transaction at a time: what follows is held against what that one has changed.
+
+    Sorted, so that two that begin to follow the same transactions never wait for each other in a circle.
+    """
+    of: dict[Subject, list[Reported]] = {}
+    for one in reports:
+        of.setdefault(one.subject, []).append(one)
+    for some in zip_longest(*(of[subject] for subject in sorted(of, key=str))):
+        yield [one for one in some if one is not None]
 
 
 def news(tx: Tx, source: str, reports: Sequence[Reported]) -> list[Reported]:

@@ -134,7 +134,7 @@ class _Body:
     async def read(self, headers: dict[str, str], receive: Receive) -> bytes:
         """All of it; raises `_Refused` as soon as it is too much, or its sender is gone."""
         said = headers.get("content-length", "")
-        if said.isdigit() and (len(said) > 18 or int(said) > MAX_BODY):
+        if said.isascii() and said.isdigit() and (len(said) > 18 or int(said) > MAX_BODY):
             raise _Refused(TOO_LARGE)
         parts: list[bytes] = []
         while True:
