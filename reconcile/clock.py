@@ -13,26 +13,41 @@ from typing import Protocol
 
 from reconcile.errors import Stopped
 
+#: Seconds between looks for a stop that was asked for in the one moment in which it wakes nobody.
+_LOOK = 1.0
+
 
 class Stop:
-    """A request to stop, looked at between pages and waking every sleep. `exit_code` is 130 or 143 once set."""
+    """A request to stop, looked at between pages and waking every sleep. `exit_code` is 130 or 143 once set.
+
+    A signal's handler sets it in the main thread, wherever that is: a `threading.Event`, whose lock the thread it
+    interrupts may hold, would never be set.
+    """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._condition = threading.Condition(threading.RLock())
+        self._set = False
         self.exit_code = 143
 
     def set(self, exit_code: int = 143) -> None:
         """Ask everything that shares this object to stop."""
         self.exit_code = exit_code
-        self._event.set()
+        with self._condition:
+            self._set = True
+            self._condition.notify_all()
 
     def is_set(self) -> bool:
         """Whether a stop was asked for."""
-        return self._event.is_set()
+        return self._set
 
     def wait(self, seconds: float) -> bool:
         """Sleep, or wake at once when asked to stop; says whether it was."""
-        return self._event.wait(max(0.0, seconds))
+        until = time.monotonic() + seconds
+        with self._condition:
+            while not self._set and (left := until - time.monotonic()) > 0:
+                # Set by a handler that interrupts us right here, nobody would wake us.
+                self._condition.wait(min(left, _LOOK))
+        return self._set
 
     def check(self) -> None:
         """Raise `Stopped` if a stop was asked for."""

@@ -20,7 +20,7 @@ from reconcile.config import Config, ScheduleConfig, SourceConfig
 from reconcile.connector import Connector
 from reconcile.context import Context
 from reconcile.dispatch.standing import Standing
-from reconcile.errors import Busy, ConfigError
+from reconcile.errors import Busy, ConfigError, LedgerError
 from reconcile.ledger import horizons
 from reconcile.report import RunReport
 from reconcile.scheduling import Timetable
@@ -113,7 +113,7 @@ class Daemon:
         self.config = context.config
         self._context = context
         self._read = read
-        self._asked = threading.Event()
+        self._asked = False
         self._relieved: list[tuple[_Watch, threading.Thread]] = []
         self._watch = _Watch(context)
 
@@ -131,24 +131,24 @@ class Daemon:
 
     def read_again(self) -> None:
         """Ask for the configuration to be read anew; safe in a signal handler."""
-        self._asked.set()
+        self._asked = True
 
     def run(self) -> bool:
         """Work until stopped; False if a job at work did not end in time, so that only leaving the process ends it."""
         self._watch.start()
         while not self._context.stop.wait(_LOOK):
-            if self._asked.is_set():
-                self._asked.clear()
+            if self._asked:
+                self._asked = False
                 self._change()
         return self._end()
 
     def _change(self) -> None:
         try:
             watch = _Watch(replace(self._context, config=self._same_ledger(self._read())))
-        except ConfigError as error:
+            watch.start()
+        except (ConfigError, LedgerError) as error:
             _log.error("the new configuration is refused, the one in force goes on:\n%s", error)
             return
-        watch.start()
         old, self._watch, self.config = self._watch, watch, watch.context.config
         thread = threading.Thread(target=old.relieve, name="relieve")
         thread.start()

@@ -16,6 +16,10 @@ from reconcile.report import RunReport
 
 _log = logging.getLogger(__name__)
 
+#: How far runners' clocks may be apart. A turn from further ahead was taken by a clock that has been put right since:
+#: it must not silence its schedule until then.
+APART = timedelta(minutes=5)
+
 #: How a turn is run: `runner.run`, but for tests.
 Run = Callable[[Context, Sequence[str], Options, str], RunReport]
 
@@ -34,15 +38,17 @@ def due(context: Context) -> list[ScheduleConfig]:
     return [
         schedule
         for schedule in in_order(schedules)
-        if (last := taken.get(rhythm.name_of(schedule))) is None or last < rhythm.latest(schedule, zone, now)
+        if (last := taken.get(rhythm.name_of(schedule))) is None
+        or not rhythm.latest(schedule, zone, now) <= last <= now + APART
     ]
 
 
 def take(context: Context, schedule: ScheduleConfig) -> bool:
     """Take the newest turn of a schedule; False if it was taken already, here or by another runner."""
-    at = rhythm.latest(schedule, _zone(context), context.clock.now())
+    now = context.clock.now()
+    at = rhythm.latest(schedule, _zone(context), now)
     with context.ledger.write() as tx:
-        return ticks.take(tx, rhythm.name_of(schedule), at, context.holder.name)
+        return ticks.take(tx, rhythm.name_of(schedule), at, context.holder.name, beyond=now + APART)
 
 
 def run(context: Context, schedule: ScheduleConfig, command: str, wait: timedelta, how: Run = runner.run) -> RunReport:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.sql import insert
@@ -18,10 +18,15 @@ def newest(tx: Tx, schedules: Sequence[str]) -> dict[str, datetime]:
     return {row.schedule: row.due_at for row in tx.connection.execute(query)}
 
 
-def take(tx: Tx, schedule: str, due: datetime, by: str) -> bool:
-    """Take the turn that was due at `due`; False if that one, or a newer one, was taken before."""
+def take(tx: Tx, schedule: str, due: datetime, by: str, *, beyond: datetime | None = None) -> bool:
+    """Take the turn that was due at `due`; False if that one, or a newer one, was taken before.
+
+    One from after `beyond` does not count: it was taken by a clock that was ahead.
+    """
     values = {"due_at": due, "taken_at": tx.now, "by": by}
     statement = insert(tx.dialect, table).values(schedule=schedule, **values)
-    older = table.c.due_at < statement.excluded.due_at
-    statement = statement.on_conflict_do_update(index_elements=["schedule"], set_=values, where=older)
+    free = table.c.due_at < statement.excluded.due_at
+    if beyond is not None:
+        free = or_(free, table.c.due_at > beyond)
+    statement = statement.on_conflict_do_update(index_elements=["schedule"], set_=values, where=free)
     return tx.connection.execute(statement.returning(table.c.schedule)).first() is not None

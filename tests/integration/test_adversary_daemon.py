@@ -1,0 +1,114 @@
+"""Signals, clocks and databases that come at the worst moment must not end, hang or silence a daemon."""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from support.running import CANARY, NOON, Bench, a_shop
+
+from reconcile import clock, turns
+from reconcile.cli.signals import stopping
+from reconcile.clock import Stop
+from reconcile.daemon import Daemon
+from reconcile.errors import LedgerError
+from reconcile.sandbox.clock import SettableClock
+from reconcile.sandbox.shopify import FakeShopify
+
+SCHEDULES = """\
+schedules:
+  - {job: dispatch, every: 10m}
+"""
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """A shop and a schedule."""
+    made = Bench(tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", SettableClock(NOON))
+    fake = FakeShopify(clock=made.clock, shop="acme.myshopify.com", access_token=CANARY, throttle=False)
+    made.add("acme", a_shop("acme", more=""), fake)
+    made.text += SCHEDULES
+    yield made
+    made.ledger.close()
+
+
+@contextmanager
+def at_most(seconds: float):
+    """Interrupt a block that hangs in the main thread."""
+
+    def late(_number, _frame):
+        raise AssertionError("it hangs")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def run_due(bench: Bench) -> list[str]:
+    return [schedule.job for schedule, _ in turns.run_due(bench.context(), "cron", timedelta())]
+
+
+def test_a_turn_taken_by_a_clock_that_was_ahead_does_not_silence_the_schedule(bench):
+    """C15: a machine starts with its clock a year ahead, takes a turn, and is put right."""
+    bench.clock.set(NOON + timedelta(days=365))
+    assert run_due(bench) == ["dispatch"]
+    bench.clock.set(NOON)
+    assert run_due(bench) == ["dispatch"]
+    assert run_due(bench) == []
+    bench.clock.advance(600)
+    assert run_due(bench) == ["dispatch"]
+
+
+def test_a_turn_that_a_clock_a_little_ahead_has_taken_is_taken(bench):
+    """L1: machines' clocks differ by seconds; the turn is one all the same."""
+    assert run_due(bench) == ["dispatch"]
+    bench.clock.set(NOON - timedelta(seconds=5))
+    assert run_due(bench) == []
+
+
+def test_a_signal_in_the_midst_of_waiting_for_it_does_not_hang(monkeypatch):
+    """L2: its handler runs in the main thread, and may find it with the lock in hand that the handler needs."""
+    stop = Stop()
+    looks = []
+
+    def interrupted() -> float:
+        looks.append(time.monotonic())
+        if len(looks) == 2:  # the first look is taken before the lock
+            signal.raise_signal(signal.SIGTERM)
+        return looks[-1]
+
+    monkeypatch.setattr(clock, "time", SimpleNamespace(monotonic=interrupted))
+    with at_most(5), stopping(stop):
+        assert stop.wait(0.01)
+    assert stop.exit_code == 143
+
+
+def test_a_new_configuration_that_meets_a_locked_ledger_leaves_the_old_one_in_force(bench, monkeypatch, caplog):
+    """SIGHUP while the database is away for a moment: the daemon says so and goes on, dispatchers and all."""
+    daemon = Daemon(bench.context(), bench.config)
+    before = daemon.source("acme")
+
+    @contextmanager
+    def away():
+        raise LedgerError("ledger: the connection to the server was lost, nothing lost, safe to re-run")
+        yield
+
+    def ask_and_stop(_seconds: float) -> bool:
+        stopping_now = asked.pop() if asked else True
+        daemon.read_again()
+        return stopping_now
+
+    asked = [True, False]
+    monkeypatch.setattr(daemon._watch, "start", lambda: monkeypatch.setattr(bench.ledger, "write", away))
+    monkeypatch.setattr(daemon._context.stop, "wait", ask_and_stop)
+    assert daemon.run()
+    assert daemon.source("acme") is before
+    assert "the one in force goes on" in caplog.text
