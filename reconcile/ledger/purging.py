@@ -6,23 +6,29 @@ waits, is held or is dead keeps all it has.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Table, and_, delete, exists, select, tuple_
+from sqlalchemy import Row, Table, and_, delete, exists, select, tuple_
 
-from reconcile.ledger import horizons
+from reconcile.ledger import horizons, subjects
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.tables import aliases, attempts, bodies, coverage, events, gaps, run_streams, runs, streams
 from reconcile.ledger.tables_alerts import incidents as incident
 from reconcile.ledger.tables_alerts import mails, notices, recipients
 from reconcile.ledger.tables_transactions import transactions as transaction
-from reconcile.model import DONE_STATES
+from reconcile.model import DONE_STATES, Subject
 
 #: Rows looked at in one commit.
 BATCH = 2000
 #: Runs that are kept whatever their age: what `status` shows, and the last success of each job.
 RUNS_KEPT = 1000
+
+_LOOK = tuple(
+    events.c[name] for name in ("seq", "source", "subject_type", "subject_id", "recorded_at", "occurred_at", "state")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +42,32 @@ class Batch:
 def payloads(tx: Tx, source: str, before: datetime, after: int) -> Batch:
     """Let go of the bodies and headers of events recorded before `before`, from row `after` on."""
     joined = bodies.join(events, events.c.seq == bodies.c.seq)
-    query = select(events.c.seq, events.c.recorded_at, events.c.state, events.c.source).select_from(joined)
+    query = select(*_LOOK).select_from(joined)
     rows = tx.connection.execute(query.where(bodies.c.seq > after).order_by(bodies.c.seq).limit(BATCH)).all()
     old = [row for row in rows if row.recorded_at < before and row.state in DONE_STATES and row.source == source]
-    _delete(tx, bodies, [row.seq for row in old])
+    gone = _held(tx, source, old)
+    _delete(tx, bodies, gone)
     # Rows are numbered in the order they were recorded: after a batch of young ones there are no old ones.
     more = len(rows) == BATCH and any(row.recorded_at < before for row in rows)
-    return Batch(len(old), rows[-1].seq if more else None)
+    return Batch(len(gone), rows[-1].seq if more else None)
 
 
 def keys(tx: Tx, source: str, before: datetime, after: int) -> Batch:
     """Forget events that were recorded and happened before `before`, from row `after` on, with all that names them."""
-    query = select(events.c.seq, events.c.recorded_at, events.c.occurred_at, events.c.state)
-    query = query.where(events.c.source == source, events.c.seq > after).order_by(events.c.seq).limit(BATCH)
+    query = select(*_LOOK).where(events.c.source == source, events.c.seq > after).order_by(events.c.seq).limit(BATCH)
     rows = tx.connection.execute(query).all()
     old = [
-        row.seq
+        row
         for row in rows
         if row.recorded_at < before
         and (row.occurred_at is None or row.occurred_at < before)
         and row.state in DONE_STATES
     ]
+    gone = _held(tx, source, old)
     for table in (aliases, attempts, bodies, gaps, events):
-        _delete(tx, table, old)
+        _delete(tx, table, gone)
     more = len(rows) == BATCH and any(row.recorded_at < before for row in rows)
-    return Batch(len(old), rows[-1].seq if more else None)
+    return Batch(len(gone), rows[-1].seq if more else None)
 
 
 def forgettable(tx: Tx, source: str, wanted: datetime) -> datetime:
@@ -117,6 +124,18 @@ def incidents(tx: Tx, before: datetime) -> int:
     unneeded = tx.connection.execute(idle.limit(BATCH)).scalars().all()
     tx.connection.execute(delete(recipients).where(recipients.c.mail_id.in_(unneeded)))
     return gone + tx.connection.execute(delete(mails).where(mails.c.id.in_(unneeded))).rowcount
+
+
+def _held(tx: Tx, source: str, old: Sequence[Row[Any]]) -> list[int]:
+    """The events of `old` that are still done with, held until the commit: one of them may have come again since it was
+    looked at, or be replayed, and then it needs all it has.
+    """
+    if not old:
+        return []
+    named = {Subject(row.subject_type, row.subject_id) for row in old}
+    subjects.lock(tx, source, sorted(named, key=str))
+    still = select(events.c.seq).where(events.c.seq.in_([row.seq for row in old]), events.c.state.in_(DONE_STATES))
+    return list(tx.connection.execute(still.order_by(events.c.seq).with_for_update(skip_locked=True)).scalars())
 
 
 def _delete(tx: Tx, table: Table, seqs: list[int]) -> None:
