@@ -107,7 +107,12 @@ class _Watch:
 
 
 class Daemon:
-    """Runs `context.config`'s schedules until `context.stop`. `read` reads the configuration anew."""
+    """Runs `context.config`'s schedules until `context.stop`. `read` reads the configuration anew.
+
+    `at_end` is called as soon as a stop was asked for; it must not wait.
+    """
+
+    at_end: Callable[[], None] | None = None
 
     def __init__(self, context: Context, read: Callable[[], Config]) -> None:
         self.config = context.config
@@ -162,6 +167,8 @@ class Daemon:
         return config
 
     def _end(self) -> bool:
+        if self.at_end is not None:
+            self.at_end()
         watches = [self._watch, *(watch for watch, _ in self._relieved)]
         for watch in watches:
             watch.stop(self._context.stop.exit_code)

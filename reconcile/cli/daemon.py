@@ -51,6 +51,7 @@ def daemon(
         standing = Daemon(work, lambda: _read(state))
         if serve:
             front = stack.enter_context(server.front_of(standing, work, counted, (host, port), metrics))
+            standing.at_end = front.end  # at once: a slow sender's grace must not follow that of running handlers
             state.output.say(f"receiving at {front.url}SOURCE")
         stack.enter_context(signals.hanging_up(standing.read_again))
         state.output.say(f"watching {len(config.sources)} sources by {len(config.schedules)} schedules")

@@ -86,6 +86,11 @@ class Front:
         """Whether every port is still listened on."""
         return all(listener.listening for listener in self._listeners)
 
+    def end(self) -> None:
+        """Begin to stop, and return at once."""
+        for listener in self._listeners:
+            listener.end()
+
     def stop(self) -> None:
         """Accept nothing more, store and answer what came, and return."""
         for listener in self._listeners:

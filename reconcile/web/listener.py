@@ -72,9 +72,13 @@ class Listener:
         """Whether its thread is at work."""
         return self._thread.is_alive()
 
+    def end(self) -> None:
+        """Begin to stop, and return at once."""
+        self._server.should_exit = True
+
     def stop(self) -> None:
         """Accept nothing more, give answers on their way their grace, and return. May be called again, or unstarted."""
-        self._server.should_exit = True
+        self.end()
         if self._thread.is_alive():
             self._thread.join()
         self._socket.close()

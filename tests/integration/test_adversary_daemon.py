@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,8 +17,11 @@ from reconcile.cli.signals import stopping
 from reconcile.clock import Stop
 from reconcile.daemon import Daemon
 from reconcile.errors import LedgerError
+from reconcile.receiver import Receiver
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.shopify import FakeShopify
+from reconcile.web import server
+from reconcile.web.front import Front
 
 SCHEDULES = """\
 schedules:
@@ -112,3 +116,23 @@ def test_a_new_configuration_that_meets_a_locked_ledger_leaves_the_old_one_in_fo
     assert daemon.run()
     assert daemon.source("acme") is before
     assert "the one in force goes on" in caplog.text
+
+
+def test_the_door_begins_to_close_before_running_handlers_get_their_grace(bench, monkeypatch):
+    """L2: five seconds for a slow sender after eight for a hung handler would be more than the ten promised."""
+    daemon, happened = Daemon(bench.context(), bench.config), []
+    health = server.health(bench.ledger, bench.config, server.counts(bench.config))
+    receiver = Receiver(bench.ledger, daemon.source, bench.clock, daemon.stored)
+    with Front(receiver, health, ("127.0.0.1", 0)) as front:
+        daemon.at_end = front.end
+
+        def grace() -> None:
+            until = time.monotonic() + 10
+            while front.listening and time.monotonic() < until:
+                threading.Event().wait(0.02)
+            happened.append(front.listening)
+
+        monkeypatch.setattr(daemon._watch, "relieve", grace)
+        monkeypatch.setattr(daemon._watch, "start", bench.stop.set)
+        assert daemon.run()
+    assert happened == [False]
