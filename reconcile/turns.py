@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 #: it must not silence its schedule until then.
 APART = timedelta(minutes=5)
 
-#: How a turn is run: `runner.run`, but for tests.
+#: How a turn is run: `runner.run`, or that with something around it.
 Run = Callable[[Context, Sequence[str], Options, str], RunReport]
 
 
@@ -60,11 +60,13 @@ def run(context: Context, schedule: ScheduleConfig, command: str, wait: timedelt
     return report
 
 
-def run_due(context: Context, command: str, wait: timedelta) -> Iterator[tuple[ScheduleConfig, RunReport]]:
+def run_due(
+    context: Context, command: str, wait: timedelta, how: Run = runner.run
+) -> Iterator[tuple[ScheduleConfig, RunReport]]:
     """Take and run every turn that is due, one after the other, until asked to stop."""
     for schedule in due(context):
         if not context.stop.is_set() and take(context, schedule):
-            yield schedule, run(context, schedule, command, wait)
+            yield schedule, run(context, schedule, command, wait, how)
 
 
 def _zone(context: Context) -> ZoneInfo:

@@ -31,7 +31,7 @@ def cron(context: typer.Context) -> None:
     with wiring.working(state, config) as work:
         if turns.due(work):  # importing a handler may print, and a call with nothing to do says nothing
             wiring.check_handlers(state, config)
-        for schedule, report in turns.run_due(work, "cron", Options().wait):
+        for schedule, report in turns.run_due(work, "cron", Options().wait, wiring.watched(state)):
             state.output.line(f"{rhythm.name_of(schedule)}:")
             reports.show(state, report, as_json=False)
             codes.append(report.exit_code)

@@ -13,7 +13,6 @@ from reconcile.cli.state import State
 from reconcile.config import Config
 from reconcile.daemon import Daemon
 from reconcile.errors import ConfigError
-from reconcile.progress import Silent
 from reconcile.web import server
 
 
@@ -45,7 +44,6 @@ def daemon(
     if serve:
         warn_of_secrets(state, config)
     with wiring.working(state, config) as work, ExitStack() as stack:
-        work.progress = Silent()
         counted = server.counts(lambda: standing.config)
         work.metrics = counted
         standing = Daemon(work, lambda: _read(state))

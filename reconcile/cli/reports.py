@@ -63,10 +63,12 @@ def _counts(report: RunReport) -> Table:
 
 
 def _handlers(report: RunReport) -> Table:
+    """What the handlers did and what they are left with; nothing, where none of them had anything to do."""
     table = Table(("handler of", "handled", "pending", "failed", "dead", "held", "paused"))
-    for one in report.handlers:
-        paused = "yes" if one.paused else "no"
-        table.add(one.source, one.handled, one.pending, one.failed, one.dead, one.held, paused)
+    counts = {one.source: (one.handled, one.pending, one.failed, one.dead, one.held) for one in report.handlers}
+    if any(one.paused or any(counts[one.source]) for one in report.handlers):
+        for one in report.handlers:
+            table.add(one.source, *counts[one.source], "yes" if one.paused else "no")
     return table
 
 

@@ -102,9 +102,9 @@ def _execute(
     _check_window(state, options)
     if not jobs or "dispatch" in jobs:
         wiring.check_handlers(state, config, options.sources)
-    with wiring.working(state, config, RECORDED if options.baseline else MISSING) as work:
+    with wiring.working(state, config) as work:
         state.output.say(_window(options))
-        report = runner.run(work, jobs, options, command)
+        report = wiring.watched(state, RECORDED if options.baseline else MISSING)(work, jobs, options, command)
     _log.info("run.finished", extra=report.as_json())
     reports.show(state, report, as_json=as_json)
     raise typer.Exit(report.exit_code)

@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from reconcile.cli import wiring
+from reconcile.cli.progress import watching
 from reconcile.cli.state import State
 from reconcile.config import Config
 from reconcile.connector import connector_class, is_unsigned
@@ -57,7 +58,7 @@ def serve(context: typer.Context, *, host: Host = "127.0.0.1", port: Port = 8000
     state = State.of(context)
     config = wiring.load_config(state)
     warn_of_secrets(state, config)
-    with wiring.working(state, config) as work:
+    with wiring.working(state, config) as work, watching(state.output, state.clock, state.log_format) as work.progress:
         code = server.serve(work, (host, port), metrics, lambda url: state.output.say(f"receiving at {url}SOURCE"))
         raise typer.Exit(code)
 

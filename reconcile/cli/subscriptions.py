@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from reconcile import runner
 from reconcile.cli import reports, wiring
 from reconcile.cli.options import AsJson, Sources, known_sources
 from reconcile.cli.output import Table
@@ -90,7 +89,7 @@ def apply(context: typer.Context, *, source: Sources = None, prune: Prune = Fals
     config = wiring.load_config(state)
     options = Options(sources=known_sources(config, source or ()), prune=prune)
     with wiring.working(state, config) as work:
-        report = runner.run(work, ("subscriptions",), options, "subscriptions apply")
+        report = wiring.watched(state)(work, ("subscriptions",), options, "subscriptions apply")
     reports.show(state, report, as_json=as_json)
     raise typer.Exit(report.exit_code)
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reconcile import runner, when
+from reconcile import when
 from reconcile.cli import reports, wiring
 from reconcile.cli.options import WHEN, AsJson, Limit, OneSource, instant, known_sources
 from reconcile.cli.output import Table
@@ -117,7 +117,7 @@ def check(context: typer.Context, *, which: Some = None, source: OneSource = "",
                 some = [_one(tx, config, text, source) for text in which]
                 settling.ask_now(tx, some)
             names = tuple(dict.fromkeys(one.source for one in some))
-        report = runner.run(work, ("status-checks",), Options(sources=names), "transactions check")
+        report = wiring.watched(state)(work, ("status-checks",), Options(sources=names), "transactions check")
     reports.show(state, report, as_json=as_json)
     raise typer.Exit(report.exit_code)
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 
 from reconcile import config as configuration
-from reconcile import logs
+from reconcile import logs, runner
 from reconcile.check import handlers
 from reconcile.cli.progress import watching
 from reconcile.cli.signals import stopping
 from reconcile.cli.state import State
 from reconcile.cli.tallies import MISSING
 from reconcile.config import Config
-from reconcile.context import Context
+from reconcile.context import Context, Options
 from reconcile.ledger import Ledger
 from reconcile.logs import secrets_of
+from reconcile.report import RunReport
 from reconcile.targets import factory
 from reconcile.targets.loading import make_importable
+from reconcile.turns import Run
 
 
 def load_config(state: State, *, warn: bool = True) -> Config:
@@ -58,11 +61,20 @@ def open_ledger(state: State, config: Config) -> Iterator[Ledger]:
 
 
 @contextmanager
-def working(state: State, config: Config, found: str = MISSING) -> Iterator[Context]:
-    """A context to run jobs with: signals stop it, its progress is shown; `found` as `watching` takes it."""
-    with (
-        open_ledger(state, config) as ledger,
-        stopping(state.stop),
-        watching(state.output, state.clock, state.log_format, found) as progress,
-    ):
-        yield Context(config, ledger, state.clock, state.stop, lambda _source: None, factory.make, progress)
+def working(state: State, config: Config) -> Iterator[Context]:
+    """A context to run jobs with, whose progress nobody watches; signals stop it."""
+    with open_ledger(state, config) as ledger, stopping(state.stop):
+        yield Context(config, ledger, state.clock, state.stop, lambda _source: None, factory.make)
+
+
+def watched(state: State, found: str = MISSING) -> Run:
+    """`runner.run`, with each run's progress shown until it ends; `found` as `watching` takes it.
+
+    Bars that went on would be drawn over what is printed next, and again after each turn of `cron`.
+    """
+
+    def run(context: Context, jobs: Sequence[str], options: Options, command: str) -> RunReport:
+        with watching(state.output, state.clock, state.log_format, found) as progress:
+            return runner.run(replace(context, progress=progress), jobs, options, command)
+
+    return run
