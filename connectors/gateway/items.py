@@ -26,6 +26,7 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _AMOUNT = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,15})?")
 _LONGEST = 400  # characters of an id
 _MOST_WORDS = 1000
+_MOST_DIGITS = 60
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -180,6 +181,8 @@ def _amount(value: Any) -> Decimal | None:
     """An exact amount in the provider's own unit, None if there is none."""
     if value is None:
         return None
+    if isinstance(value, Decimal) and abs(value.adjusted()) > _MOST_DIGITS:
+        raise ValueError("its amount has too many digits")  # written out it could fill the memory
     text = value if isinstance(value, str) else f"{value:f}" if isinstance(value, Decimal) else _word(value)
     if isinstance(value, bool) or not _AMOUNT.fullmatch(text):
         raise ValueError("its amount is no decimal number")

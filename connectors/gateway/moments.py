@@ -14,6 +14,7 @@ from reconcile.model import EPOCH, Window, micros
 _NUMBER = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,9})?")
 #: Larger numbers are milliseconds: as seconds they would lie beyond the year 5138.
 _MILLISECONDS = 10**11
+_MOST_DIGITS = 30
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
 
@@ -23,17 +24,23 @@ def read(value: Any, zone: tzinfo) -> datetime:
 
     Raises `ValueError` if it is neither.
     """
+    try:
+        return _read(value, zone)
+    except OverflowError:
+        raise ValueError("a time beyond the years 1 to 9999") from None
+
+
+def _read(value: Any, zone: tzinfo) -> datetime:
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
         found = datetime.fromisoformat(value)
         return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise ValueError("a time is text or a number")  # noqa: TRY004 - the caller knows ValueError as unreadable
     number = Decimal(value)
+    if number and abs(number.adjusted()) > _MOST_DIGITS:  # to write out such a number would take minutes
+        raise ValueError("a time has fewer digits")
     scale = 1_000 if abs(number) >= _MILLISECONDS else 1_000_000
-    try:
-        return EPOCH + timedelta(microseconds=int(number * scale))
-    except OverflowError:
-        raise ValueError("a time beyond the year 9999") from None
+    return EPOCH + timedelta(microseconds=int(number * scale))
 
 
 def resolution(listing: ListSettings) -> timedelta:
