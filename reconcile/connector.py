@@ -42,7 +42,9 @@ class StreamFacts:
 
     `resolution` is the step of its time filter; requests are widened to it and filtered again here.
     `retention` is how far back it remembers, None for ever.
-    `resumable` says whether its cursors survive a crash of ours. `parallel` is how many windows may be read at once.
+    `resumable` says whether its cursors survive a crash of ours. `by_place` says that its pages are asked for by number
+    or offset: what moves meanwhile can slip between two of them, so a window is listed until two passes agree.
+    `parallel` is how many windows may be read at once.
     `resource` is the subject type of its snapshots, empty for a log.
     """
 
@@ -54,6 +56,7 @@ class StreamFacts:
     resolution: timedelta = timedelta(seconds=1)
     retention: timedelta | None = None
     resumable: bool = False
+    by_place: bool = False
     parallel: int = 4
 
 

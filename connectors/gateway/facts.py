@@ -42,6 +42,7 @@ def _stream(settings: GatewaySettings, items: Items) -> StreamFacts | None:
         page_size=listing.page_size,
         resource=items.resource,
         resolution=moments.resolution(listing),
+        by_place=listing.by_place,
     )
 
 

@@ -119,6 +119,11 @@ class ListSettings(Strict):
         return path
 
     @property
+    def by_place(self) -> bool:
+        """Whether a page is what stands at some place now, whatever stood there before."""
+        return self.paging is not None and (self.paging.page or self.paging.offset) is not None
+
+    @property
     def page_size(self) -> int:
         """What is asked for, or what windows are sized by where nothing is."""
         size = self.paging.size if self.paging else None

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from reconcile.connector import Page
 from reconcile.errors import BadAnswer
-from reconcile.model import Item, Snapshot
+from reconcile.model import Item, Snapshot, Window
 
 #: Empty pages in a row that still name a next one: more is not a listing but a loop with new names.
 MOST_EMPTY_PAGES = 100
 #: Pages of one window: far beyond what a window cut to the provider's finest step can hold.
 MOST_PAGES = 10_000
+#: Passes over a window whose list moves; one that still shows something new proves that there is more to come.
+MOST_PASSES = 6
+#: What stands for the next page where the list begins anew.
+ANEW = "anew"
 
 
 def guarded(pages: Iterator[Page], where: str) -> Iterator[Page]:
@@ -38,6 +42,32 @@ def guarded(pages: Iterator[Page], where: str) -> Iterator[Page]:
         if page.next is not None:
             cursors.add(page.next)
         yield page
+
+
+def agreed(passes: Callable[[], Iterator[Page]], window: Window, where: str) -> Iterator[Page]:
+    """The pages of a list that moves while it is read, again and again until a pass shows nothing of `window` that no
+    pass before it showed (C7).
+
+    An item that leaves its place pulls those behind it forward, over the edge of a page that was read already. Of every
+    pass but the first only what is new is given. `BadAnswer` if there is always something more.
+    """
+    marks: set[tuple[str, int]] = set()
+    inside: set[str] = set()
+    for number in range(MOST_PASSES):
+        known, following = len(inside), None
+        for page in guarded(passes(), where):
+            news = [item for item in page.items if _mark(item) not in marks] if number else page.items
+            marks.update(map(_mark, page.items))
+            inside.update(item.subject.id for item in news if isinstance(item, Snapshot) and item.at in window)
+            following = page.next
+            if news or not number:
+                yield Page(news, following or ANEW)
+        if following is not None:
+            return  # it broke off: whoever reads it sees that no page was the last
+        if len(inside) == known:
+            yield Page((), None)
+            return
+    raise BadAnswer(f"{where}: its pages move faster than they can be read: {MOST_PASSES} passes each showed more")
 
 
 def _mark(item: Item) -> tuple[str, int]:

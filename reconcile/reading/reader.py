@@ -7,7 +7,7 @@ stays, and the next run reads the open windows again.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ from reconcile.ledger import Ledger
 from reconcile.model import Snapshot
 from reconcile.progress import Progress
 from reconcile.reading.judge import Scope, judge
-from reconcile.reading.listing import ahead, guarded
+from reconcile.reading.listing import agreed, ahead, guarded
 from reconcile.reading.recall import Recall, absent, recall
 from reconcile.reading.recorder import OpenWindow, Recorder
 from reconcile.reading.tiling import Tiler
@@ -103,8 +103,7 @@ def _open(reader: Reader, tiler: Tiler, cut: Sequence[OpenWindow]) -> OpenWindow
 
 def _read_window(reader: Reader, tiler: Tiler, opened: OpenWindow) -> None:
     where = f"{reader.scope.source} {reader.ref} {opened.window}"
-    pages = reader.connector.pages(reader.client, reader.ref, opened.window, sorted(reader.scope.topics), opened.cursor)
-    listed = guarded(iter(pages), where)
+    listed = _listed(reader, opened, where)
     last = False
     for page in ahead(listed) if reader.threads else listed:
         failpoints.reach("page.fetched")
@@ -118,6 +117,15 @@ def _read_window(reader: Reader, tiler: Tiler, opened: OpenWindow) -> None:
         raise BadAnswer(f"{where}: the listing ended although its last page named a next one; run again later")
     tiler.note(opened.window, opened.items)
     reader.progress.window((reader.scope.source, str(reader.ref)), opened.window.seconds)
+
+
+def _listed(reader: Reader, opened: OpenWindow, where: str) -> Iterator[Page]:
+    topics = sorted(reader.scope.topics)
+
+    def pages() -> Iterator[Page]:
+        return iter(reader.connector.pages(reader.client, reader.ref, opened.window, topics, opened.cursor))
+
+    return agreed(pages, opened.window, where) if reader.facts.by_place else guarded(pages(), where)
 
 
 def _take_page(reader: Reader, opened: OpenWindow, page: Page) -> None:
@@ -162,5 +170,5 @@ def _recall(reader: Reader, opened: OpenWindow) -> Recall:
 
 
 def resumable(facts: StreamFacts) -> bool:
-    """Whether an open window can go on from its cursor: the recall check needs everything the window listed."""
-    return facts.resumable and facts.filter_by is not FilterBy.UPDATED
+    """Whether an open window can go on from its cursor: a recall check and a second pass need all that it listed."""
+    return facts.resumable and not facts.by_place and facts.filter_by is not FilterBy.UPDATED

@@ -17,6 +17,7 @@ from reconcile.connector import connector_class
 from reconcile.model import GapKind, TransactionStatus
 from reconcile.receiver import Receiver
 from reconcile.sandbox.gateway import FakeGateway, shapes
+from reconcile.sandbox.gateway.shape import Paging
 from reconcile.sandbox.wire_faults import answers, before, html
 
 SUCCEEDED, FAILED = TransactionStatus.SUCCEEDED, TransactionStatus.FAILED
@@ -118,29 +119,34 @@ def test_a_list_by_creation_says_what_it_cannot_prove(name, sqlite_databases, tm
         assert stream_of(report, name).covered
 
 
-def churning(bench):
+def churning(bench, way="page: page", **shape):
     """The source of `CHURNING` at its fake, behind faults."""
-    shape = replace(shapes.PLAIN, filters={"updated_at_min": "updated_from", "updated_at_max": "updated_to"})
-    fake = FakeGateway(shape, clock=bench.clock)
+    filters = {"updated_at_min": "updated_from", "updated_at_max": "updated_to"}
+    fake = FakeGateway(replace(shapes.PLAIN, filters=filters, **shape), clock=bench.clock)
     fake.subscribe(URL, "whsec_dummy")
-    return fake, bench.add("gate", CHURNING, fake)
+    return fake, bench.add("gate", CHURNING.replace("page: page", way), fake)
 
 
-def test_pages_that_move_while_they_are_read_lose_nothing(sqlite_databases, tmp_path):
-    """An item that changes between two pages pulls the next ones up: what slipped through is found again (C7)."""
+@pytest.mark.parametrize(
+    ("way", "shape", "second_page"),
+    [("page: page", {}, "page=2"), ("offset: skip", {"paging": Paging.OFFSET, "page_param": "skip"}, "skip=5")],
+)
+def test_pages_that_move_while_they_are_read_lose_nothing(way, shape, second_page, sqlite_databases, tmp_path):
+    """C7: an item that changes between two pages pulls the next ones up, in a stretch that no later run reads again."""
     with a_bench(sqlite_databases, tmp_path) as bench:
-        fake, faults = churning(bench)
+        fake, faults = churning(bench, way, **shape)
         keys = []
         for _ in range(14):
             later(bench, minutes=1)
             keys.append(fake.create())
             fake.become(keys[-1], SUCCEEDED)
-        later(bench, minutes=10)
-        faults.add(before(lambda _: fake.become(keys[-1], REFUNDED)), path="page=2")
-        bench.run()
+        later(bench, hours=2)
+        faults.add(before(lambda _: fake.become(keys[-1], REFUNDED)), path=second_page)
+        report = bench.run()
+        assert bench.handled("gate", "payment.succeeded") == Counter(dict.fromkeys(keys, 1))
+        assert stream_of(report, "gate", "payments").listed == len(keys)
         later(bench, hours=2)
         bench.run()
-        assert bench.handled("gate", "payment.succeeded") == Counter(dict.fromkeys(keys, 1))
         assert bench.handled("gate", "payment.refunded") == Counter({keys[-1]: 1})
 
 

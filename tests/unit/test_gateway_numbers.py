@@ -27,7 +27,7 @@ def test_a_time_beyond_all_times_is_no_time(text):
 
 @pytest.mark.parametrize("number", BOMBS)
 def test_an_amount_of_a_million_digits_is_no_amount(number):
-    """X5: thirteen characters of a body must not become gigabytes of zeros, nor half a minute of the receiver's time."""
+    """X5: thirteen characters of a body must not become gigabytes of zeros, nor half a minute of a receiver."""
     items = Items(GatewaySettings(**PLAIN))
     body = f'{{"reference": "r", "status": "paid", "amount": {number}, "created_at": {number}}}'.encode()
     entry = items.read(parse(body), lenient=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from reconcile.connector import Page
 from reconcile.errors import BadAnswer
-from reconcile.model import Description, LoggedEvent, Occurrence, Snapshot, Subject
+from reconcile.model import Description, LoggedEvent, Occurrence, Snapshot, Subject, Window
 from reconcile.reading import listing
-from reconcile.reading.listing import ahead, guarded
+from reconcile.reading.listing import agreed, ahead, guarded
 
 AT = datetime(2024, 6, 1, tzinfo=UTC)
 
@@ -170,3 +170,66 @@ def test_a_list_that_ends_without_a_last_page_ends():
     """That it should have gone on is the reader's to say."""
     assert list(ahead(iter([a_page("a", 1)]))) == [a_page("a", 1)]
     assert list(ahead(iter([]))) == []
+
+
+class Moving:
+    """Items in pages of two, by number; before some requests one leaves the list, or one joins it."""
+
+    def __init__(self, *ids: int, leave: dict[int, int] | None = None, join: dict[int, int] | None = None) -> None:
+        self.ids = list(ids)
+        self.leave, self.join = leave or {}, join or {}
+        self.asked = 0
+
+    def pages(self) -> Iterator[Page]:
+        number = 0
+        while True:
+            self.asked += 1
+            if self.asked in self.leave:
+                self.ids.remove(self.leave[self.asked])
+            if self.asked in self.join:
+                self.ids.insert(0, self.join[self.asked])
+            here = self.ids[2 * number : 2 * number + 2]
+            number += 1
+            yield a_page(str(number) if here else None, *here)
+            if not here:
+                return
+
+
+DAY = Window(AT, AT + timedelta(days=1))
+
+
+def ids_of(pages: Iterator[Page]) -> list[list[str]]:
+    return [[item.subject.id for item in page.items] for page in pages]
+
+
+def test_what_slipped_between_two_pages_comes_with_the_next_pass():
+    """C7: 1 leaves after page 1 was read, so page 2 begins with 4; the second pass shows 3, the third nothing new."""
+    moving = Moving(1, 2, 3, 4, 5, leave={2: 1})
+    assert ids_of(agreed(moving.pages, DAY, "x")) == [["1", "2"], ["4", "5"], [], ["3"], []]
+    assert moving.asked == 3 + 3 + 3
+
+
+def test_a_list_that_keeps_still_is_read_twice_and_an_empty_one_once():
+    """C7: two passes agree; the second gives nothing, and neither page of it has anything to commit."""
+    still, empty = Moving(1, 2, 3), Moving()
+    assert ids_of(agreed(still.pages, DAY, "x")) == [["1", "2"], ["3"], [], []]
+    assert (still.asked, ids_of(agreed(empty.pages, DAY, "x")), empty.asked) == (6, [[], []], 1)
+
+
+def test_what_is_new_outside_the_window_asks_for_no_further_pass():
+    """A list without an upper bound gains for ever: what matters is the window's own."""
+    hour = Window(AT - timedelta(hours=2), AT - timedelta(hours=1))
+    moving = Moving(1, 2, join={number: 100 + number for number in range(1, 50)})
+    assert [page.next for page in agreed(moving.pages, hour, "x")][-1] is None
+
+
+def test_a_list_that_never_agrees_proves_nothing():
+    """C7: six passes, each with something more, are an error and no coverage."""
+    moving = Moving(1, 2, join={number: 100 + number for number in range(1, 100)})
+    with pytest.raises(BadAnswer, match="6 passes each showed more"):
+        list(agreed(moving.pages, DAY, "x"))
+
+
+def test_a_pass_that_breaks_off_names_no_last_page():
+    """C8: whoever reads it sees that the listing was not whole."""
+    assert [page.next for page in agreed(lambda: iter([a_page("2", 1)]), DAY, "x")] == ["2"]
