@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import measure
 from ledgers import full
@@ -55,12 +56,13 @@ def child(items: int, folder: Path) -> None:
         "missing": stream.events,
         "handled": handler.handled,
         "exit_code": report.exit_code,
+        "errors": report.errors,
         "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     print(json.dumps(found))
 
 
-def run(items: int) -> dict[str, float]:
+def run(items: int) -> dict[str, Any]:
     """One size, in a process of its own; the provider in another."""
     with tempfile.TemporaryDirectory() as folder, provider(items) as base:
         (Path(folder) / "schedules.yaml").write_text(CONFIG.format(items=items, base=base))
@@ -68,13 +70,13 @@ def run(items: int) -> dict[str, float]:
         done = subprocess.run(
             [sys.executable, __file__, "--child", str(items), folder], check=True, capture_output=True, text=True
         )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     print(
         f"  {items:>9} items: {found['seconds']:6.1f} s, {found['listed'] / found['seconds']:8.0f} items/s, "
         f"{found['missing']:.0f} missing, {found['handled']:.0f} handled, peak {found['megabytes']:.0f} MB"
     )
     assert found["covered"]
-    assert found["exit_code"] == 0
+    assert found["exit_code"] == 0, found["errors"]
     return found
 
 

@@ -19,6 +19,8 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 STEP = 10  # seconds between two items
 FIRST_ID = 1_000_000
 PAD = "x" * 1900
+WEBHOOKS = b"""{"webhooks":[{"id":1,"topic":"orders/create","address":"https://hooks.acme.example/shop","format":"json",
+"api_version":"2026-10"}]}"""
 SCOPES = b'{"access_scopes":[{"handle":"read_orders"},{"handle":"read_all_orders"}]}'
 
 
@@ -33,7 +35,7 @@ def order(number: int) -> str:
     return (
         f'{{"id":{FIRST_ID + number},"admin_graphql_api_id":"gid://shopify/Order/{FIRST_ID + number}",'
         f'"created_at":"{when}","updated_at":"{when}","cancelled_at":null,"note":"{PAD}",'
-        f'"financial_status":"pending","fulfillment_status":null,"refunds":[],"fulfillments":[]}}'
+        f'"financial_status":"paid","fulfillment_status":null,"refunds":[],"fulfillments":[]}}'
     )
 
 
@@ -131,6 +133,8 @@ class Handler(BaseHTTPRequestHandler):
         asked = {key: values[0] for key, values in parse_qs(url.query).items()}
         if url.path.endswith("access_scopes.json"):
             self._answer(SCOPES, "")
+        elif url.path.endswith("/webhooks.json"):
+            self._answer(WEBHOOKS, "")
         elif url.path == "/v1/charges":
             self._answer(*self._charges(asked))
         else:
