@@ -15,8 +15,9 @@ from reconcile.context import Context, Options
 from reconcile.ledger import transactions
 from reconcile.report import RunReport, exit_code
 from reconcile.transactions.answers import Came
-from reconcile.transactions.asking import Asker, Tally
+from reconcile.transactions.asking import Asker
 from reconcile.transactions.ladders import ladder_of
+from reconcile.transactions.questions import Tally
 
 NAME = "status-checks"
 

@@ -349,6 +349,19 @@ class ReportsStatus(Protocol):
         ...
 
 
+@runtime_checkable
+class ReportsTogether(ReportsStatus, Protocol):
+    """What became of many transactions in one question, where a provider has a list by id."""
+
+    def together(self, type_: str) -> int:
+        """How many transactions of a type one question can be about; 1 where each is asked about alone."""
+        ...
+
+    def statuses(self, client: ProviderClient, subjects: Sequence[Subject]) -> Mapping[Subject, Reported]:
+        """Ask about up to `together` of one type. Whichever the answer does not settle is asked about alone."""
+        ...
+
+
 def is_unsigned(connector: Connector) -> bool:
     """Whether its deliveries carry nothing that a secret verifies: a connector's hook `unsigned`, if it has one."""
     return bool(getattr(connector, "unsigned", False))

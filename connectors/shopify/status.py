@@ -129,6 +129,17 @@ class Asking:
             raise Rejected(f"Shopify has no {subject.type} with a status; there are: {', '.join(self._ways)}")
         return self._ways[subject.type](client, subject.id)
 
+    def orders(self, client: ProviderClient, ids: Sequence[str]) -> Iterator[Reported]:
+        """What one list says of many orders. One that was paid is left out: when, only a further question tells."""
+        known = [id_ for id_ in ids if _is_id(id_)]
+        for snapshot in self._listing.some(client, "orders", known) if known else ():
+            order = _ORDER.decode(snapshot.body)
+            if not order.financial_status or order.financial_status in PAID_ONCE:
+                continue
+            reported = _of_order(order)[0]
+            facts = self._proven(snapshot, reported, None) if reported.status.terminal else ()
+            yield replace(reported, facts=tuple(facts))
+
     def _transaction(self, client: ProviderClient, id_: str) -> Reported | None:
         order, _, movement_id = id_.partition("/")
         path = self._path(order, movement_id)
