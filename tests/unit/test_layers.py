@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("reconcile", "jobs", "connectors")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 PURE = {"windows": {"model"}, "ladder": {"model"}, "diff": {"model"}, "topics": set(), "model": set()}
+PROVIDER = re.compile("shopify|stripe", re.IGNORECASE)
 DATABASE = {"sqlmodel", "sqlalchemy", "alembic", "psycopg"}
 
 
@@ -26,6 +28,9 @@ def imported(path: Path) -> Iterator[str]:
 
 def module(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+CORE = [path for path in FILES if module(path).startswith("reconcile") and "sandbox" not in path.parts]
 
 
 @pytest.mark.parametrize("path", FILES, ids=module)
@@ -58,6 +63,18 @@ def test_pure_modules_import_only_the_model(name):
     for what in imported(ROOT / "reconcile" / f"{name}.py"):
         if what.startswith("reconcile."):
             assert what.split(".")[1] in PURE[name], f"{name} imports {what}"
+
+
+@pytest.mark.parametrize("path", CORE, ids=module)
+def test_the_core_names_no_provider(path):
+    """What it does for one it does for any: nothing but the sandbox has a provider's name in its code."""
+    tree = ast.parse(path.read_text())
+    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings may give examples
+    for node in ast.walk(tree):
+        names = [getattr(node, field, None) for field in ("id", "attr", "name", "arg")]
+        names += [node.value] if isinstance(node, ast.Constant) and id(node) not in told else []
+        named = [name for name in names if isinstance(name, str) and PROVIDER.search(name)]
+        assert not named, f"{module(path)} names {named}"
 
 
 def test_nothing_pickles():
