@@ -10,7 +10,7 @@ from reconcile.ledger import Tx, claims, events, findings, gaps, streams, target
 from reconcile.ledger.findings import Classes
 from reconcile.model import EventState, GapKind
 from reconcile.report import GAPS_LISTED, GapReport, HandlerReport, RunReport
-from reconcile.transactions.transaction import LEFT, State
+from reconcile.transactions.transaction import LEFT, OPEN, State
 
 #: A due event that nobody has claimed for this long is not merely on its way.
 UNCLAIMED = timedelta(minutes=1)
@@ -79,7 +79,7 @@ def count_left(tx: Tx, sources: Sequence[SourceConfig], report: RunReport) -> bo
 
 def _count_transactions(tx: Tx, names: Sequence[str], report: RunReport) -> bool:
     """How many are still on their ladder, and how many wait for a person; whether any does."""
-    states = transactions.counts(tx, names, (State.PENDING, *LEFT))
+    states = transactions.counts(tx, names, OPEN)
     report.transactions["pending"] = states.get(State.PENDING, 0)
     report.transactions["unresolved"] = sum(states.get(state, 0) for state in LEFT)
     return report.transactions["unresolved"] > 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 import typer
@@ -55,11 +55,17 @@ def _source(source: SourceStatus, board: Board) -> Iterator[str]:
     for stream in source.streams:
         yield from _stream(stream)
     yield f"  events: {source.waiting} waiting, {source.held} held, {source.dead} dead"
-    yield "  gaps: " + (", ".join(f"{number} {kind}" for kind, number in sorted(source.gaps.items())) or "none")
+    yield f"  gaps: {_counted(source.gaps) or 'none'}"
+    if source.transactions:
+        yield f"  transactions: {_counted(source.transactions)}"
     if source.paused:
         since = when.span(board.at - source.paused_since) if source.paused_since else "some time"
         ends = f"`reconcile resume {source.source}` ends it" if source.paused == "hand" else "it is tried once a minute"
         yield f"  PAUSED ({source.paused}) for {since}: {source.paused_why}; {ends}"
+
+
+def _counted(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {kind}" for kind, number in sorted(numbers.items()))
 
 
 def _stream(stream: StreamStatus) -> Iterator[str]:

@@ -13,12 +13,26 @@ from datetime import datetime, timedelta
 from reconcile.clock import Clock
 from reconcile.config import Config, SourceConfig
 from reconcile.connector import Facts, StreamFacts, StreamKind, connector_class
-from reconcile.ledger import Ledger, Tx, coverage, events, gaps, horizons, incidents, mails, runs, streams, targets
+from reconcile.ledger import (
+    Ledger,
+    Tx,
+    coverage,
+    events,
+    gaps,
+    horizons,
+    incidents,
+    mails,
+    runs,
+    streams,
+    targets,
+    transactions,
+)
 from reconcile.ledger.runs import Run
 from reconcile.ledger.streams import StreamState
 from reconcile.model import EventState, Window, micros
 from reconcile.reading.plan import earliest, satisfies, topics_of
 from reconcile.topics import Topics
+from reconcile.transactions.transaction import OPEN
 from reconcile.windows import final_part, holes, merge
 
 CELLS = 40
@@ -48,7 +62,9 @@ class StreamStatus:
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """One source: its streams, its events that are not done, its open gaps, its target."""
+    """One source: its streams, its events that are not done, its open gaps, its transactions that are not done (by
+    state), its target.
+    """
 
     source: str
     streams: tuple[StreamStatus, ...]
@@ -56,6 +72,7 @@ class SourceStatus:
     held: int
     dead: int
     gaps: dict[str, int]
+    transactions: dict[str, int] = field(default_factory=dict)
     paused: str = ""
     paused_why: str = ""
     paused_since: datetime | None = None
@@ -107,6 +124,7 @@ def of_source(tx: Tx, source: SourceConfig, now: datetime) -> SourceStatus:
         held=counts.get(EventState.HELD, 0),
         dead=counts.get(EventState.DEAD, 0),
         gaps={kind: number for (_, kind), number in gaps.count(tx, source=source.name).items()},
+        transactions={str(state): number for state, number in transactions.counts(tx, [source.name], OPEN).items()},
         paused=target.paused,
         paused_why=target.reason,
         paused_since=target.since,

@@ -32,6 +32,8 @@ class State(StrEnum):
 
 #: The states in which a person is waited for.
 LEFT = (State.UNRESOLVED, State.MISMATCH)
+#: The states of what is not done.
+OPEN = (State.PENDING, *LEFT)
 
 
 @dataclass(frozen=True, slots=True)

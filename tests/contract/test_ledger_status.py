@@ -10,14 +10,15 @@ from support.clock import ManualClock
 from support.rows import add_event
 
 from reconcile.config import load
-from reconcile.ledger import coverage, gaps, horizons, runs, streams, targets
+from reconcile.ledger import coverage, gaps, horizons, runs, streams, targets, transactions
 from reconcile.ledger.coverage import Covered
 from reconcile.ledger.process import Holder
 from reconcile.ledger.runs import RunStart
-from reconcile.model import EventState, GapKind, Window, micros
+from reconcile.model import EventState, GapKind, Subject, Window, micros
 from reconcile.operator import status as statusboard
 from reconcile.operator.status import FINAL, HOLE
 from reconcile.reading.plan import LEEWAY
+from reconcile.transactions.transaction import State as TransactionState
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -86,12 +87,14 @@ def test_coverage_judged_for_other_topics_does_not_count(ledger, config):
 
 
 def test_what_is_open_is_counted(ledger, config):
-    """Events by state, gaps by kind, a pause with its reason, and runs that ended or crashed."""
+    """Events by state, gaps by kind, open transactions by state, a pause with its reason, runs that ended or crashed."""
     gone = replace(Holder.me(), pid=2**30)  # no machine has so many processes
     with ledger.write() as tx:
         for state in (EventState.WAITING, EventState.CLAIMED, EventState.HELD, EventState.DEAD, EventState.HANDLED):
             add_event(tx, source="payments", state=state)
         gaps.open_(tx, source="payments", kind=GapKind.MISSING, key="a", reason="never recorded")
+        for number, state in enumerate((TransactionState.PENDING, TransactionState.PENDING, TransactionState.SETTLED)):
+            transactions.add(tx, "payments", Subject("charge", str(number)), NOW, {"state": state})
         targets.pause(tx, "payments", targets.HAND, "deploying")
         done = runs.start(tx, RunStart("run", Holder.me(), "0.1"))
         runs.finish(tx, done, 3, b"{}")
@@ -101,6 +104,7 @@ def test_what_is_open_is_counted(ledger, config):
     (source,) = found.sources
     assert (source.waiting, source.held, source.dead) == (2, 1, 1)
     assert source.gaps == {"missing": 1}
+    assert source.transactions == {"pending": 2}
     assert (source.paused, source.paused_why) == ("hand", "deploying")
     assert [run.state for run in found.runs] == ["crashed", "running", "finished"]
     assert found.crashed == found.runs[:1]
