@@ -87,7 +87,7 @@ def test_coverage_judged_for_other_topics_does_not_count(ledger, config):
 
 
 def test_what_is_open_is_counted(ledger, config):
-    """Events by state, gaps by kind, open transactions by state, a pause with its reason, runs that ended or crashed."""
+    """Events and open transactions by state, gaps by kind, a pause with its reason, and runs that ended or crashed."""
     gone = replace(Holder.me(), pid=2**30)  # no machine has so many processes
     with ledger.write() as tx:
         for state in (EventState.WAITING, EventState.CLAIMED, EventState.HELD, EventState.DEAD, EventState.HANDLED):
