@@ -32,6 +32,14 @@ class Progress(Protocol):
         """A handler finished with one event."""
         ...
 
+    def ask(self, source: str, due: int) -> None:
+        """A source's transactions are asked about: so many are due."""
+        ...
+
+    def asked(self, source: str, number: int) -> None:
+        """Answers about so many of them were entered."""
+        ...
+
 
 class Silent:
     """Progress nobody watches."""
@@ -52,4 +60,10 @@ class Silent:
         """Say nothing."""
 
     def handled(self, source: str, verdict: str) -> None:
+        """Say nothing."""
+
+    def ask(self, source: str, due: int) -> None:
+        """Say nothing."""
+
+    def asked(self, source: str, number: int) -> None:
         """Say nothing."""

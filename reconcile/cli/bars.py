@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.text import Text
 
 from reconcile.cli.output import Output
-from reconcile.cli.tallies import MISSING, HandlerTally, Key, StreamTally, handler_of, name_of
+from reconcile.cli.tallies import ASKED, MISSING, Key, StreamTally, WorkTally, handler_of, name_of, transactions_of
 from reconcile.clock import Clock
 from reconcile.safe import safe
 
@@ -31,7 +31,9 @@ def drawn(output: Output, clock: Clock, found: str = MISSING) -> Iterator[Bars]:
 
 
 class Bars:
-    """One bar a stream, filled by provider time, and one a handler; with counts, the rate and the time left."""
+    """One bar a stream, filled by provider time, and one a handler and a source asked about its transactions; with
+    counts, the rate and the time left.
+    """
 
     def __init__(self, progress: Progress, output: Output, clock: Clock, found: str = MISSING) -> None:
         self._progress = progress
@@ -40,7 +42,7 @@ class Bars:
         self._found = found
         self._lock = threading.Lock()
         self._streams: dict[Key, tuple[TaskID, StreamTally]] = {}
-        self._handlers: dict[str, tuple[TaskID, HandlerTally]] = {}
+        self._work: dict[str, tuple[TaskID, WorkTally]] = {}
 
     def begin(self, key: Key, seconds: float) -> None:
         """Show a stream's bar."""
@@ -74,23 +76,36 @@ class Bars:
 
     def deliver(self, source: str, waiting: int) -> None:
         """Show a handler's bar, as long as there are events for it."""
-        with self._lock:
-            if waiting:
-                handler = HandlerTally(self._clock.monotonic(), waiting)
-                self._handlers[source] = (self._add(handler_of(source), waiting, str(handler)), handler)
+        self._begin(handler_of(source), WorkTally(self._clock.monotonic(), waiting))
 
     def handled(self, source: str, verdict: str) -> None:
         """Count a handler's verdict, and fill its bar by what is handled."""
+        self._begin(handler_of(source), WorkTally(self._clock.monotonic()), anew=False)
+        self._count(handler_of(source), verdict, 1)
+
+    def ask(self, source: str, due: int) -> None:
+        """Show a bar of what is asked about, as long as anything is due."""
+        self._begin(transactions_of(source), WorkTally(self._clock.monotonic(), due, ASKED))
+
+    def asked(self, source: str, number: int) -> None:
+        """Fill it by answers."""
+        self._count(transactions_of(source), ASKED, number)
+
+    def _begin(self, title: str, work: WorkTally, *, anew: bool = True) -> None:
         with self._lock:
-            if source not in self._handlers:
-                handler = HandlerTally(self._clock.monotonic())
-                self._handlers[source] = (self._add(handler_of(source), None), handler)
-            task, handler = self._handlers[source]
-            handler.verdicts[verdict] += 1
-            self._show(task, handler, completed=handler.done)
+            if work.waiting != 0 and (anew or title not in self._work):
+                counts = "" if work.waiting is None else str(work)
+                self._work[title] = (self._add(title, work.waiting, counts), work)
+
+    def _count(self, title: str, verdict: str, number: int) -> None:
+        with self._lock:
+            if title in self._work:
+                task, work = self._work[title]
+                work.verdicts[verdict] += number
+                self._show(task, work, completed=work.done)
 
     def _add(self, title: str, total: float | None, counts: str = "") -> TaskID:
         return self._progress.add_task(title, total=total, counts=counts)
 
-    def _show(self, task: TaskID, what: StreamTally | HandlerTally, **more: Any) -> None:
+    def _show(self, task: TaskID, what: StreamTally | WorkTally, **more: Any) -> None:
         self._progress.update(task, counts=what.told(self._clock.monotonic()), **more)

@@ -11,7 +11,7 @@ from importlib import import_module
 
 from reconcile import when
 from reconcile.cli.output import Output
-from reconcile.cli.tallies import MISSING, HandlerTally, Key, StreamTally, handler_of, name_of
+from reconcile.cli.tallies import ASKED, MISSING, Key, StreamTally, WorkTally, handler_of, name_of, transactions_of
 from reconcile.clock import Clock
 from reconcile.logs import Format
 from reconcile.progress import Progress as Listener
@@ -43,7 +43,7 @@ class Lines:
         self._found = found
         self._lock = threading.Lock()
         self._streams: dict[Key, StreamTally] = {}
-        self._handlers: dict[str, HandlerTally] = {}
+        self._work: dict[str, WorkTally] = {}
         self._spoke = clock.monotonic()
 
     def begin(self, key: Key, seconds: float) -> None:
@@ -77,15 +77,28 @@ class Lines:
     def deliver(self, source: str, waiting: int) -> None:
         """Say how many events a handler is to get."""
         with self._lock:
-            self._handlers[source] = HandlerTally(self._clock.monotonic(), waiting)
+            self._work[handler_of(source)] = WorkTally(self._clock.monotonic(), waiting)
             if waiting:
                 self._output.say(f"{handler_of(source)}: {waiting} to deliver")
 
     def handled(self, source: str, verdict: str) -> None:
         """Count a handler's verdict."""
         with self._lock:
-            handler = self._handlers.setdefault(source, HandlerTally(self._clock.monotonic()))
+            handler = self._work.setdefault(handler_of(source), WorkTally(self._clock.monotonic()))
             handler.verdicts[verdict] += 1
+            self._tell()
+
+    def ask(self, source: str, due: int) -> None:
+        """Say how many transactions are to be asked about."""
+        with self._lock:
+            self._work[transactions_of(source)] = WorkTally(self._clock.monotonic(), due, ASKED)
+            if due:
+                self._output.say(f"{transactions_of(source)}: {due} to ask about")
+
+    def asked(self, source: str, number: int) -> None:
+        """Count answers."""
+        with self._lock:
+            self._work[transactions_of(source)].verdicts[ASKED] += number
             self._tell()
 
     def _tell(self) -> None:
@@ -95,9 +108,9 @@ class Lines:
         self._spoke = now
         for key, stream in self._streams.items():
             self._output.say(f"{name_of(key)}: {stream.percent} % of its time, {stream.told(now)}")
-        for source, handler in self._handlers.items():
-            if handler.verdicts:
-                self._output.say(f"{handler_of(source)}: {handler.told(now)}")
+        for title, work in self._work.items():
+            if work.verdicts:
+                self._output.say(f"{title}: {work.told(now)}")
 
 
 class Records:
@@ -126,6 +139,14 @@ class Records:
     def handled(self, source: str, verdict: str) -> None:
         """Record a handler's verdict."""
         _log.info("event.handled", extra={"source": source, "verdict": verdict})
+
+    def ask(self, source: str, due: int) -> None:
+        """Record how many transactions are to be asked about."""
+        _log.info("source.ask", extra={"source": source, "due": due})
+
+    def asked(self, source: str, number: int) -> None:
+        """Record answers."""
+        _log.info("transactions.asked", extra={"source": source, "number": number})
 
 
 def _fields(key: Key) -> dict[str, object]:

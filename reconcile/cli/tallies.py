@@ -9,7 +9,7 @@ from reconcile.safe import safe
 
 #: What of the listed items a run counts as it goes; a baseline calls nothing missed.
 MISSING, RECORDED = "missing", "recorded"
-_HANDLED = "handled"
+HANDLED, ASKED = "handled", "asked about"
 Key = tuple[str, str]
 
 
@@ -43,17 +43,20 @@ class StreamTally:
 
 
 @dataclass(slots=True)
-class HandlerTally:
-    """A source's handler. `waiting` is how many events there were for it, None if nobody said: then there is no end."""
+class WorkTally:
+    """A source's handler, or the questions about its transactions. `waiting` is how many there were to be `word`, None
+    if nobody said: then there is no end.
+    """
 
     began: float
     waiting: int | None = None
+    word: str = HANDLED
     verdicts: Counter[str] = field(default_factory=Counter)
 
     @property
     def done(self) -> int:
-        """How many events it is through with."""
-        return self.verdicts[_HANDLED]
+        """How many it is through with."""
+        return self.verdicts[self.word]
 
     def told(self, now: float) -> str:
         """The counts, and the rate if there is an end to come to."""
@@ -61,8 +64,8 @@ class HandlerTally:
 
     def __str__(self) -> str:
         of = "" if self.waiting is None else f"/{max(self.waiting, self.done)}"
-        others = sorted((name, number) for name, number in self.verdicts.items() if name != _HANDLED)
-        return f"{self.done}{of} handled" + "".join(f", {number} {safe(name)}" for name, number in others)
+        others = sorted((name, number) for name, number in self.verdicts.items() if name != self.word)
+        return f"{self.done}{of} {self.word}" + "".join(f", {number} {safe(name)}" for name, number in others)
 
 
 def name_of(key: Key) -> str:
@@ -73,6 +76,11 @@ def name_of(key: Key) -> str:
 def handler_of(source: str) -> str:
     """A source's handler, as people read it."""
     return f"{safe(source)} handler"
+
+
+def transactions_of(source: str) -> str:
+    """What of a source is asked about, as people read it."""
+    return f"{safe(source)} transactions"
 
 
 def _rate(number: int, seconds: float) -> str:

@@ -55,6 +55,7 @@ class Asker:
     def run(self) -> Tally:
         """Ask until nothing is due, the provider cannot be asked, or a stop; what was claimed in vain is given back."""
         self._take_over()
+        self._announce()
         client = self._context.client(self._desk.source, self._connector)
         try:
             if self._context.threads:
@@ -105,6 +106,7 @@ class Asker:
     def _enter(self, answered: list[Answered]) -> None:
         try:
             self._questions.tally.came += self._desk.enter(answered) if answered else Counter()
+            self._context.progress.asked(self._desk.source.name, len(answered))
         except BaseException:
             self._questions.end()  # nobody asks on for answers that cannot be kept
             raise
@@ -122,6 +124,12 @@ class Asker:
         if found:
             failpoints.reach("transaction.claimed")
         return found
+
+    def _announce(self) -> None:
+        desk = self._desk
+        with self._context.ledger.read() as tx:
+            due = transactions.count_due(tx, desk.source.name, desk.ladder, self._due_by)
+        self._context.progress.ask(desk.source.name, due)
 
     def _take_over(self) -> None:
         """What a runner had claimed whose process is gone need not wait for its claims to run out."""

@@ -71,6 +71,20 @@ def test_a_pipe_is_told_how_far_a_handler_is():
     ]
 
 
+def test_a_pipe_is_told_how_far_the_asking_is():
+    """Thousands of transactions at a provider's pace take minutes."""
+    clock, err = ManualClock(), io.StringIO()
+    lines = Lines(output(err), clock)
+    lines.ask("payments", 200)
+    lines.ask("acme-shop", 0)
+    clock.wait(2 * EVERY)
+    lines.asked("payments", 100)
+    assert err.getvalue().splitlines() == [
+        "payments transactions: 200 to ask about",
+        "payments transactions: 100/200 asked about, 10/s",
+    ]
+
+
 def test_a_baseline_calls_nothing_missed():
     """What it counts beside the listed items is what it recorded."""
     err = io.StringIO()
@@ -94,6 +108,10 @@ def test_a_terminal_gets_bars(monkeypatch):
         bars.deliver("payments", 0)
         clock.wait(1.0)
         bars.handled("acme-shop", "handled")
+        bars.ask("payments", 7)
+        bars.ask("acme-shop", 0)
+        clock.wait(1.0)
+        bars.asked("payments", 3)
         bars.end(KEY, "it broke: a [bold]customer[/bold] \x1b[2J hush-hush")
         bars.page(("gone", "gone"), 1, 1)
     shown = err.getvalue()
@@ -101,6 +119,8 @@ def test_a_terminal_gets_bars(monkeypatch):
     assert "acme-shop handler" in shown
     assert "1/2 handled, 1/s" in shown
     assert "payments handler" not in shown
+    assert "3/7 asked about, 3/s" in shown
+    assert "acme-shop transactions" not in shown
     assert "acme-shop orders: it broke: a [bold]customer[/bold] \\x1b[2J ***" in shown
 
 
@@ -151,9 +171,12 @@ def test_json_logs_get_records(root_logger):
         records.window(KEY, 5)
         records.deliver("acme-shop", 1)
         records.handled("acme-shop", "handled")
+        records.ask("acme-shop", 2)
+        records.asked("acme-shop", 2)
         records.end(KEY, "it broke")
     found = [json.loads(line) for line in err.getvalue().splitlines()]
     assert [one["event"] for one in found] == [
-        "stream.begin", "stream.page", "stream.window", "source.deliver", "event.handled", "stream.end",
+        "stream.begin", "stream.page", "stream.window", "source.deliver", "event.handled", "source.ask",
+        "transactions.asked", "stream.end",
     ]  # fmt: skip
     assert (found[1]["listed"], found[-1]["error"], found[-1]["level"]) == (3, "it broke", "error")
