@@ -255,6 +255,7 @@ class Reported:
     `raw` is the provider's own word for `status`; `amount` is exact, in the provider's own unit (never float), None
     where it is not said. `at` is the transaction's own time, from which the first rung counts; `changed_at` when it
     got this status, where that is said. `facts` are the events that a terminal status proves, oldest first.
+    `revocable`: its provider may take this end back, so it is kept although nobody waited for it.
     """
 
     subject: Subject
@@ -265,6 +266,7 @@ class Reported:
     at: datetime | None = None
     changed_at: datetime | None = None
     facts: tuple[Candidate, ...] = ()
+    revocable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

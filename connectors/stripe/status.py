@@ -36,6 +36,8 @@ STATUSES = {
     "dispute": {"won": _SUCCEEDED, "lost": _FAILED, "warning_closed": _CANCELLED, "prevented": _CANCELLED},
     "checkout.session": {"complete": _SUCCEEDED, "expired": _CANCELLED},
 }
+#: Whose ends Stripe may take back: a payout fails days after it was paid, a refund after it succeeded.
+_REVOCABLE = ("refund", "payout")
 _PATHS = {resource: path for path, resource in LISTS.values()}
 _PREFIXES = {
     "pi": "payment_intent", "seti": "setup_intent", "ch": "charge", "py": "charge", "re": "refund", "pyr": "refund",
@@ -122,7 +124,8 @@ def listed(snapshot: Snapshot) -> Sequence[Reported]:
     raw = snapshot.fields.resource.status
     if _come_to(kind, raw) is _PENDING or kind == "checkout.session":
         return (_reported(_MONEY.decode(snapshot.body)),)
-    return (Reported(snapshot.subject, _come_to(kind, raw), raw, at=snapshot.at),)
+    ended = _come_to(kind, raw)
+    return (Reported(snapshot.subject, ended, raw, at=snapshot.at, revocable=kind in _REVOCABLE),)
 
 
 def status(client: ProviderClient, subject: Subject, accounts: Iterable[str], api_version: str) -> Reported | None:
@@ -163,6 +166,7 @@ def _reported(money: _Money, changed_at: datetime | None = None) -> Reported:
         currency=money.currency or "",
         at=at(money.created),
         changed_at=changed_at,
+        revocable=come_to.terminal and money.object in _REVOCABLE,
     )
 
 

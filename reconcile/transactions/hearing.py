@@ -17,13 +17,15 @@ from reconcile.transactions.transaction import LEFT, State, Transaction
 
 
 def hear(tx: Tx, source: str, reports: Sequence[Reported], road: Road) -> None:
-    """Take in what events or lists tell: begin to follow what is pending, end what has ended."""
+    """Take in what events or lists tell: follow what is pending, end what has ended, keep what may be taken back."""
     for some in _one_by_one(reports):
         known = transactions.known(tx, source, [one.subject for one in some], lock=True)
         for reported in some:
             one = known.get(reported.subject)
             if one is None and not reported.status.terminal:
                 _follow(tx, source, reported)
+            elif one is None and reported.revocable:
+                _keep(tx, source, reported)
             elif one is not None:
                 _take(tx, one, reported, road)
 
@@ -48,7 +50,7 @@ def news(tx: Tx, source: str, reports: Sequence[Reported]) -> list[Reported]:
 
 def _is_news(one: Transaction | None, reported: Reported) -> bool:
     if one is None:
-        return not reported.status.terminal
+        return reported.revocable or not reported.status.terminal
     return decide(one, reported, Road.LIST).verdict is not Verdict.NOTHING
 
 
@@ -56,6 +58,12 @@ def _follow(tx: Tx, source: str, reported: Reported) -> None:
     """The first rung counts from the transaction's own time, so an old one is asked about at once."""
     since = min(reported.at or tx.now, tx.now)
     transactions.add(tx, source, reported.subject, since, {"at": reported.at, **_said(reported)})
+
+
+def _keep(tx: Tx, source: str, reported: Reported) -> None:
+    """An end nobody waited for: known from now on, so that its provider does not take it back unseen (P1)."""
+    ended_ = {"state": State.SETTLED, "status": reported.status, "changed_at": reported.changed_at, "ended_at": tx.now}
+    transactions.add(tx, source, reported.subject, tx.now, {"at": reported.at, **_said(reported), **ended_})
 
 
 def _said(reported: Reported) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def told(source: SourceConfig, connector: Connector, topic: str, body: bytes) ->
     if not isinstance(connector, ReportsStatus) or not body:
         return ()
     try:
-        return tuple(fit(one) for one in connector.told(topic, body) if _concerns(source, one))
+        return tuple(fit(_for(source, one)) for one in connector.told(topic, body) if _concerns(source, one))
     except Exception as error:  # noqa: BLE001 - hostile or broken bodies must never lose a genuine delivery
         log.warning("%s: what %s tells of transactions cannot be read: %s", source.name, topic, type(error).__name__)
         return ()
@@ -40,7 +40,7 @@ def shown(source: SourceConfig, connector: Connector) -> Shows | None:
 
     def ask(snapshot: Snapshot) -> Sequence[Reported]:
         try:
-            return [fit(one) for one in listed(snapshot) if _concerns(source, one)]
+            return [fit(_for(source, one)) for one in listed(snapshot) if _concerns(source, one)]
         except Exception as error:  # noqa: BLE001 - no page is lost by what it tells besides
             log.warning("%s: the status of %s cannot be read: %s", source.name, snapshot.subject, type(error).__name__)
             return ()
@@ -57,6 +57,14 @@ def _concerns(source: SourceConfig, reported: Reported) -> bool:
     if wanted is None or reported.status.terminal:
         return True
     return subject.type in wanted or f"{subject.type}/{reported.raw}" in wanted
+
+
+def _for(source: SourceConfig, reported: Reported) -> Reported:
+    """An end that may not last is kept only of types that the source follows."""
+    wanted, type_ = source.transactions, reported.subject.type
+    if reported.revocable and wanted is not None and type_ not in {one.partition("/")[0] for one in wanted}:
+        return replace(reported, revocable=False)
+    return reported
 
 
 def fit(reported: Reported) -> Reported:

@@ -54,6 +54,26 @@ def test_a_report_is_kept_as_it_was_told(ledger):
         assert get(tx, Subject("payment", "p_2")) is None
 
 
+@pytest.mark.parametrize("road", [Road.EVENT, Road.LIST])
+def test_an_end_that_may_not_last_is_kept_though_nobody_waited_for_it(ledger, road):
+    """P1: never pending here, ended, and taken back by its provider: a person is told; older news tells nothing."""
+    with ledger.write() as tx:
+        now = tx.now
+        paid = ended(1, revocable=True, changed_at=now, amount=Decimal(7))
+        assert hearing.news(tx, "gate", [paid]) == [paid]
+        hear(tx, paid, road=road)
+        one = get(tx)
+        assert (one.state, one.status, one.amount) == (State.SETTLED, TransactionStatus.SUCCEEDED, Decimal(7))
+        assert due(tx, 10**9) == []
+        assert hearing.news(tx, "gate", [paid]) == []
+        failed = ended(1, TransactionStatus.FAILED, revocable=True)
+        hear(tx, replace(failed, changed_at=now - timedelta(days=1)), road=road)
+        assert get(tx).state is State.SETTLED
+        hear(tx, replace(failed, changed_at=now + timedelta(days=1)), road=road)
+        assert (get(tx).state, get(tx).status) == (State.MISMATCH, TransactionStatus.SUCCEEDED)
+        assert [gap.kind for gap in gaps.find(tx)] == [GapKind.STATUS_MISMATCH]
+
+
 def test_due_follows_the_ladder(ledger):
     """P3: the first rung counts from its own time, each next one from the last asking; no time to come is believed."""
     with ledger.write() as tx:

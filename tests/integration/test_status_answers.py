@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -198,6 +199,41 @@ def test_a_refund_that_fails_after_it_succeeded_is_a_gap(bench, stripe):
     deliver(bench, "pay", stripe, "refund.failed", refund)
     assert [kind for kind, _, _ in open_gaps(bench)] == ["status_mismatch"]
     assert one(bench, refund).status is TransactionStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("told", ["live", "missed"])
+def test_what_was_never_pending_here_is_not_taken_back_unseen_either(bench, told):
+    """P1: a refund succeeds at once and a payout is paid, as most do; days later both fail, however we hear of it."""
+    stripe = stripe_at(bench, topics="refund.created, refund.failed, payout.paid, payout.failed")
+    charge = stripe.succeed(stripe.create_payment_intent())
+    refund, payout = stripe.refund(charge), stripe.create_payout(100_000)
+    stripe.pay_payout(payout)
+    if told == "live":
+        deliver(bench, "pay", stripe, "refund.created", refund)
+        deliver(bench, "pay", stripe, "payout.paid", payout)
+    bench.run("backfill", "dispatch", since=timedelta(days=5))
+    later(bench, days=2)
+    bench.run("backfill", "dispatch", since=timedelta(days=5))
+    assert open_gaps(bench) == []
+    stripe.settle_refund(refund, "failed")
+    stripe.fail_payout(payout)
+    if told == "live":
+        deliver(bench, "pay", stripe, "refund.failed", refund)
+        deliver(bench, "pay", stripe, "payout.failed", payout)
+    later(bench, days=1)
+    report = bench.run("backfill", "dispatch", since=timedelta(days=5))
+    found = [(kind, key) for kind, key, _ in open_gaps(bench)]
+    assert sorted(found) == [("status_mismatch", f"payout/{payout}"), ("status_mismatch", f"refund/{refund}")]
+    assert report.exit_code == 3
+
+
+def test_a_type_that_is_not_followed_is_not_kept(bench):
+    """`transactions: []` follows nothing: an end that may be taken back is none of our business either."""
+    stripe = stripe_at(bench, more="handler: app:take\n    transactions: []")
+    payout = stripe.create_payout(100_000)
+    stripe.pay_payout(payout)
+    deliver(bench, "pay", stripe, "payout.paid", payout)
+    assert known(bench) == []
 
 
 def test_an_older_event_that_comes_late_contradicts_nothing(bench, stripe):
