@@ -144,13 +144,15 @@ class Greeting:
 
     `account` goes into the fingerprint of coverage, so that other credentials never inherit it.
     `warnings` are said by a run and shown by `check`, those `about` a stream only where it is read; `limits` maps a
-    stream to the earliest instant it can be read from (such as Shopify's 60 days without `read_all_orders`).
+    stream to the earliest instant it can be read from (such as Shopify's 60 days without `read_all_orders`);
+    `unreadable` says of a stream that these credentials do not reach at all what they lack: reading it raises.
     """
 
     account: str
     warnings: tuple[str, ...] = ()
     limits: Mapping[str, datetime] = field(default_factory=dict)
     about: Mapping[str, str] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
     def heard(self, streams: Iterable[StreamFacts]) -> tuple[str, ...]:
         """The warnings that matter to whoever reads `streams`."""

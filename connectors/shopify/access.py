@@ -24,6 +24,7 @@ _FORGETS_ORDERS = (
     "the token lacks read_all_orders: orders created more than 60 days ago are invisible, even when they "
     "change today; ask Shopify for read_all_orders in the app's API access settings"
 )
+_LACKS = "the token lacks read_{0}: {0} cannot be read until the app is granted that and installed again"
 _LEFT_FREE = 0.5  # of the bucket, for the app's own calls: it is shared by everything that uses the same app
 
 
@@ -78,8 +79,13 @@ class Access:
         scopes = client.get_json(_SCOPES_PATH, _SCOPES).access_scopes
         self._scopes = frozenset(scope.handle for scope in scopes)
         now = client.provider_date
-        limits = {"orders": now - ORDER_MEMORY} if now and self._forgets_orders() else {}
-        return Greeting(self._settings.shop, limits=limits, about=self._about())
+        forgets = self._forgets_orders()
+        return Greeting(
+            self._settings.shop,
+            limits={"orders": now - ORDER_MEMORY} if now and forgets else {},
+            about={"orders": _FORGETS_ORDERS} if forgets else {},
+            unreadable={stream: _LACKS.format(stream) for stream in RESOURCES if not self._may_read(stream)},
+        )
 
     def require(self, stream: str) -> None:
         """Raise `CredentialsRefused` if the granted scopes are known and do not let `stream` be read."""
@@ -92,14 +98,6 @@ class Access:
     def _may_read(self, stream: str) -> bool:
         granted = self._scopes
         return granted is None or f"read_{stream}" in granted or f"write_{stream}" in granted
-
-    def _about(self) -> dict[str, str]:
-        lacking = {
-            stream: f"the token lacks read_{stream}: {stream} cannot be read until the app is granted that"
-            for stream in RESOURCES
-            if not self._may_read(stream)
-        }
-        return lacking | ({"orders": _FORGETS_ORDERS} if self._forgets_orders() else {})
 
     def _forgets_orders(self) -> bool:
         return self._may_read("orders") and self._scopes is not None and "read_all_orders" not in self._scopes

@@ -6,7 +6,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconcile.errors import ReconcileError, Stopped
+from reconcile.errors import CredentialsRefused, LedgerError, ProviderError, ReconcileError, Retriable, Stopped
+
+#: What to do about an error, the first that fits; its own message says more of what happened.
+_REMEDIES = {
+    CredentialsRefused: "check the credentials of this source and the scopes they were given",
+    Retriable: "see that this machine reaches the provider; if it does, check again later",
+    ProviderError: "compare base_url and the account's own keys of this source with what the provider says",
+    LedgerError: "set `ledger:` to a database that this user may read and write, or mend that one",
+    ReconcileError: "mend it where it is said, then check again",
+}
 
 
 class Level(StrEnum):
@@ -28,9 +37,10 @@ class Finding:
     exit_code: int = 0
 
 
-def failure(area: str, error: ReconcileError) -> Finding:
-    """An error of ours as a finding: its message says what to do already."""
-    return Finding(Level.FAIL, area, str(error).removeprefix(f"{area}: "), exit_code=error.exit_code)
+def failure(area: str, error: ReconcileError, remedy: str = "") -> Finding:
+    """An error of ours as a finding, with this remedy or the one for its kind."""
+    remedy = remedy or next(text for kind, text in _REMEDIES.items() if isinstance(error, kind))
+    return Finding(Level.FAIL, area, str(error).removeprefix(f"{area}: "), remedy, error.exit_code)
 
 
 def guarded(area: str, findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -46,7 +46,7 @@ def _python(source: SourceConfig, ref: str, folder: Path) -> Finding:
     try:
         handler = load_handler(ref, folder)
     except ReconcileError as error:
-        return failure(source.name, error)
+        return failure(source.name, error, f"see that it is a handler and can be imported, also from {folder}")
     topics = source.webhook.topics if source.webhook else ()
     orphans = topics_nobody_takes(handler.topics, topics)
     if orphans:
@@ -61,7 +61,7 @@ def _record(source: SourceConfig) -> Finding:
         ask = recorded.of(source)
         answer = ask([_NO_KEY]) if ask else ()
     except ReconcileError as error:
-        return failure(source.name, error)
+        return failure(source.name, error, "mend `recorded:` or what it names: nothing is recorded without it")
     if answer:
         what = f"recorded: says it handled {_NO_KEY!r}, which never happened"
         return Finding(Level.FAIL, source.name, what, "return only the keys that are there", exit_code=2)

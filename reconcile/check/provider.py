@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
@@ -54,8 +55,8 @@ def _asked(
     try:
         greeting = connector.greet(client)
     except CredentialsRefused as error:
-        remedy = "check the credentials of this source and the scopes they were given"
-        yield Finding(Level.FAIL, source.name, f"credentials: {error}", remedy, error.exit_code)
+        refused = failure(source.name, error)
+        yield replace(refused, what=f"credentials: {refused.what}")
         return
     except ProviderError as error:
         yield failure(source.name, error)
@@ -64,6 +65,9 @@ def _asked(
     topics = Topics(source.webhook.topics if source.webhook else ())
     read = wanted_streams(connector.facts, topics, source.streams)
     yield from (Finding(Level.WARN, source.name, warning) for warning in greeting.heard(read))
+    for name in (stream.name for stream in read if stream.name in greeting.unreadable):
+        remedy = f"grant what is lacking, or leave {name} out of the source's streams"
+        yield Finding(Level.FAIL, source.name, greeting.unreadable[name], remedy, CredentialsRefused.exit_code)
     for stream, earliest in greeting.limits.items():
         what = f"{stream} can be read from {when.stamp(earliest)} on only, with these credentials"
         yield Finding(Level.WARN, source.name, what, "ask the provider for the scope that reads further back")

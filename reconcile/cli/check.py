@@ -48,7 +48,7 @@ def _findings(state: State) -> Iterator[Finding]:
         config = wiring.load_config(state, warn=False)
     except ConfigError as error:
         for problem in error.problems:
-            yield Finding(Level.FAIL, "configuration", problem, exit_code=error.exit_code)
+            yield Finding(Level.FAIL, "configuration", problem, "mend this line, then check again", error.exit_code)
         return
     yield from check_configured(config, state.clock, state.stop)
 

@@ -176,3 +176,4 @@ def test_check_reports_a_broken_configuration_as_findings(project):
     failed = [one for one in document["checks"] if one["level"] == "FAIL"]
     assert {one["area"] for one in failed} == {"configuration"}
     assert len(failed) == 2
+    assert all(one["remedy"] for one in failed)

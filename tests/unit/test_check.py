@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +16,9 @@ from reconcile.check.finding import guarded
 from reconcile.check.installation import check as check_packages
 from reconcile.clock import Stop
 from reconcile.config import load
+from reconcile.sandbox import wire_faults as wires
 from reconcile.sandbox.clock import SettableClock
+from reconcile.sandbox.faults import Faults
 from reconcile.sandbox.shopify import FakeShopify
 
 NOW = datetime(2024, 6, 1, 12, 0, tzinfo=UTC)
@@ -49,7 +52,8 @@ def found(folder, fake, *extra, config=CONFIG, clock=None):
     )
     path.chmod(0o600)
     transport = httpx.MockTransport(fake.handle)
-    findings = check_configured(load(path, {}), clock or ManualClock(NOW), Stop(), lambda _source: transport)
+    findings = list(check_configured(load(path, {}), clock or ManualClock(NOW), Stop(), lambda _source: transport))
+    assert [one for one in findings if one.level is Level.FAIL and not (one.remedy and one.exit_code)] == []
     return [(one.level, one.area, f"{one.what} → {one.remedy}", one.exit_code) for one in findings]
 
 
@@ -85,6 +89,26 @@ def test_an_unreachable_provider_fails_with_4(folder):
 
     ((_, code),) = those(found(folder, Down()), Level.FAIL)
     assert code == 4
+
+
+TROUBLE = {
+    "no scope": (wires.answers(200, b'{"access_scopes": []}'), r"lacks read_orders.* → grant what is lacking", 4),
+    "not there": (wires.answers(404), r"404.* → compare base_url", 4),
+    "a page for people": (wires.html(), r"not the expected .*sign in.* → compare base_url", 4),
+    "in trouble": (wires.answers(503), r"503.* → see that this machine reaches the provider", 4),
+}
+
+
+@pytest.mark.parametrize(("what", "said", "code"), TROUBLE.values(), ids=TROUBLE)
+def test_whatever_the_provider_says_has_a_remedy(folder, fake, what, said, code):
+    """A failure without a word about what to do next is half a finding; the ledger was looked at before."""
+    faults = Faults(fake)
+    faults.add(what, path="access_scopes", times=0)
+    findings = found(folder, faults)
+    ((text, ended),) = those(findings, Level.FAIL)
+    assert re.search(said, text), text
+    assert ended == code
+    assert any("can be read and written" in text for text, _ in those(findings, Level.OK))
 
 
 def test_missing_and_disabled_subscriptions_are_named(folder, fake):

@@ -178,7 +178,7 @@ def test_a_list_without_its_scope_is_refused():
     connector = shop()
     client = client_for(connector, fake.handle)
     greeting = connector.greet(client)
-    assert "read_customers" in greeting.about["customers"]
+    assert "read_customers" in greeting.unreadable["customers"]
     with pytest.raises(CredentialsRefused, match="read_customers"):
         list(connector.pages(client, StreamRef("customers"), WINDOW, ()))
     assert list(connector.pages(client, StreamRef("products"), WINDOW, ()))
