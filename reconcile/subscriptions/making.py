@@ -32,6 +32,9 @@ REMEMBERED = timedelta(hours=23)
 #: After this a list shows what was made: an attempt it still lacks came to nothing.
 LISTED_AFTER = timedelta(hours=1)
 
+#: The status of an answer to a request that is still being carried out.
+_AT_WORK = 409
+
 #: What is committed together with a subscription that was made.
 Told = Callable[[Tx, Subscription], None]
 
@@ -78,15 +81,30 @@ def resume(work: Work, pending: Sequence[Ours], observed: Sequence[Subscription]
     listed = {one.mark: one for one in observed if one.mark}
     resumed = 0
     for ours in pending:
-        found = listed.get(ours.key)
         age = work.context.ledger.now() - ours.asked_at
-        if found is not None:
-            again = _again(work, ours.wanted) if age < REMEMBERED else None
-            _record(work, ours.key, again or found, told(ours) if again else _nothing, lost=again is None)
-            resumed += again is not None
+        if (found := listed.get(ours.key)) is not None:
+            resumed += _learn(work, ours, found, told(ours), remembered=age < REMEMBERED)
         elif age > LISTED_AFTER:
             _forget(work, ours.key)
     return resumed
+
+
+def _learn(work: Work, ours: Ours, found: Subscription, told: Told, *, remembered: bool) -> bool:
+    """Ask for the first answer once more, as long as the provider remembers it; whether it came, with its secret.
+
+    An answer that does not come for now leaves everything as it is: the next run asks again.
+    """
+    again: Subscription | None = None
+    try:
+        if remembered:
+            again = work.connector.create(work.client, ours.wanted)
+    except (Retriable, BadAnswer):
+        return False
+    except Rejected as error:
+        if error.status == _AT_WORK:
+            return False
+    _record(work, ours.key, again or found, told if again else _nothing, lost=again is None)
+    return again is not None
 
 
 def _asked(work: Work, wanted: Wanted) -> Wanted:
@@ -111,10 +129,11 @@ def _attempt(work: Work, attempt: Wanted, before: Collection[str]) -> Made | Non
             if found is not None and not found.mark:
                 return Made(found)
         except (Rejected, CredentialsRefused) as error:
-            taken = isinstance(error, Rejected) and error.status in (409, 422)
+            taken = isinstance(error, Rejected) and error.status in (_AT_WORK, 422)
             there = _listed(work, attempt, ()) if taken else None
             if there is None:
-                _forget(work, attempt.key)
+                if not request:  # else an earlier one may have made it: its key is how it is found
+                    _forget(work, attempt.key)
                 raise
             if there.mark == attempt.key:
                 raise _unknown(work, attempt) from None  # made, and its secret is still to be asked for
@@ -130,14 +149,6 @@ def _unknown(work: Work, wanted: Wanted) -> Retriable:
         f"{work.source.name}: the provider does not say what came of making the subscription to {wanted.url}; the next "
         "run looks again"
     )
-
-
-def _again(work: Work, attempt: Wanted) -> Subscription | None:
-    """The first answer once more; None if the provider still does not give it."""
-    try:
-        return work.connector.create(work.client, attempt)
-    except (Retriable, Rejected):
-        return None
 
 
 def _listed(work: Work, attempt: Wanted, before: Collection[str]) -> Subscription | None:

@@ -137,6 +137,19 @@ def test_s2_what_another_made_meanwhile_counts(bench):
     assert [one.topics for one in ours(bench, "acme")] == [(SHOP_TOPICS[1],)]
 
 
+@pytest.mark.parametrize("status", [400, 401])
+def test_s2_a_refusal_after_a_lost_answer_forgets_nothing(bench, status):
+    """S4: made, its answer lost, and asking again refused: what sends to us is not good before its secret is known."""
+    pay = add_stripe(bench)
+    bench.faults["pay"].add(answer_lost(), **MAKING)
+    bench.faults["pay"].add(answers(status), nth=2, **MAKING)
+    _, report = check(bench)
+    assert (report.exit_code, kept(bench)) == (4, {})
+    found, report = check(bench)
+    assert (found, report.exit_code) == (rows("ok", "none", *TOPICS), 0)
+    assert list(kept(bench).values()) == [one.secret for one in endpoints(pay)]
+
+
 def test_s2_nobody_ever_answers(bench):
     """S2: a provider that does not answer is asked twice; the next run gets the secret of the one that was made."""
     pay = add_stripe(bench)
@@ -161,7 +174,7 @@ def test_s4_a_secret_that_cannot_be_had_counts_for_nothing(bench):
     assert len(endpoints(pay)) == 2
     (secret,) = kept(bench).values()
     assert secret in [one.secret for one in endpoints(pay)]
-    assert sorted(one.secret for one in ours(bench)) == [Secrecy.KEPT, Secrecy.LOST]
+    assert sorted(one.secret for one in ours(bench)) == [Secrecy.NONE, Secrecy.KEPT], "the one is still asked about"
     found, report = check(bench)
     assert (found, report.exit_code) == (rows("duplicate", "reported", *TOPICS), 3)
     check(bench, prune=True)
@@ -229,6 +242,20 @@ def test_s4_a_crash_loses_no_secret(bench, place, point):
     assert (list(kept(bench).values()), report.exit_code) == ([endpoint.secret], 0)
     assert [one.id for one in ours(bench) if one.id] == [endpoint.id]
     assert check(bench)[0] == rows("ok", "none", *TOPICS)
+
+
+@pytest.mark.parametrize("fault", [answers(503), answers(409), truncated_silently()])
+def test_s4_a_secret_that_cannot_be_asked_for_now_is_asked_for_later(bench, fault):
+    """S4: killed before the answer was kept, and the provider has trouble afterwards: within a day nothing is lost."""
+    pay = add_stripe(bench)
+    bench.faults["pay"].add(answer_lost(), times=2, **MAKING)
+    check(bench)
+    bench.faults["pay"].clear()
+    bench.faults["pay"].add(fault, **MAKING)
+    check(bench)
+    bench.clock.advance(600)
+    check(bench)
+    assert sorted(kept(bench).values()) == sorted(one.secret for one in endpoints(pay))
 
 
 def test_s4_a_key_that_is_not_remembered_any_more_is_not_asked(bench):
