@@ -48,26 +48,34 @@ def agreed(passes: Callable[[], Iterator[Page]], window: Window, where: str) -> 
     """The pages of a list that moves while it is read, again and again until a pass shows nothing of `window` that no
     pass before it showed (C7).
 
-    An item that leaves its place pulls those behind it forward, over the edge of a page that was read already. Of every
-    pass but the first only what is new is given. `BadAnswer` if there is always something more.
+    An item that leaves its place pulls those behind it forward, over the edge of a page that was read already; also one
+    of the times around `window`, which are listed with it. Of every pass but the first only what is new is given.
+    `BadAnswer` if there is always something more.
     """
     marks: set[tuple[str, int]] = set()
     inside: set[str] = set()
+    following: str | None
     for number in range(MOST_PASSES):
-        known, following = len(inside), None
+        known, following, length = len(inside), ANEW, 0
         for page in guarded(passes(), where):
+            length += 1
             news = [item for item in page.items if _mark(item) not in marks] if number else page.items
             marks.update(map(_mark, page.items))
-            inside.update(item.subject.id for item in news if isinstance(item, Snapshot) and item.at in window)
+            inside.update(_name(item) for item in news if item.at in window)
             following = page.next
             if news or not number:
                 yield Page(news, following or ANEW)
         if following is not None:
             return  # it broke off: whoever reads it sees that no page was the last
-        if len(inside) == known:
+        # The first pass agrees with no other, unless there is no edge to slip over.
+        if len(inside) == known and (number or length == 1):
             yield Page((), None)
             return
     raise BadAnswer(f"{where}: its pages move faster than they can be read: {MOST_PASSES} passes each showed more")
+
+
+def _name(item: Item) -> str:
+    return item.subject.id if isinstance(item, Snapshot) else item.id
 
 
 def _mark(item: Item) -> tuple[str, int]:

@@ -223,6 +223,36 @@ def test_what_is_new_outside_the_window_asks_for_no_further_pass():
     assert [page.next for page in agreed(moving.pages, hour, "x")][-1] is None
 
 
+def test_what_slipped_behind_neighbours_of_the_window_comes_with_the_next_pass():
+    """C7: requests are widened, so a page may hold nothing of the window and yet pull something of it over its edge."""
+    hour = Window(AT - timedelta(hours=2), AT - timedelta(hours=1))
+    within = Snapshot(Subject("order", "9"), 1, hour.start, b"{}")
+    before = [[snapshot(1), snapshot(2)], [within], []]
+    after = [[snapshot(2), within], [], []]
+
+    def passes(seen: list[list[list[Snapshot]]]) -> Iterator[Page]:
+        for number, items in enumerate(seen.pop(0)):
+            yield Page(items, None if number == 2 else str(number))
+
+    slipped = [[before[0], after[1], after[2]], after, after]
+    assert ids_of(agreed(lambda: passes(slipped), hour, "x")) == [["1", "2"], [], [], ["9"], []]
+
+
+def test_a_log_by_page_number_is_read_until_two_passes_agree():
+    """C7: entries of a log slip as items of a list do."""
+    first = [Page([logged(1), logged(2)], "1"), Page([logged(4)], "2"), Page([], None)]
+    whole = [Page([logged(2), logged(3)], "1"), Page([logged(4)], "2"), Page([], None)]
+    passes = [first, whole, whole]
+    given_ = [[item.id for item in page.items] for page in agreed(lambda: iter(passes.pop(0)), DAY, "x")]
+    assert given_ == [["evt_1", "evt_2"], ["evt_4"], [], ["evt_3"], []]
+    assert passes == []
+
+
+def test_a_pass_without_any_page_is_no_empty_list():
+    """C9: nothing that was answered proves nothing."""
+    assert list(agreed(lambda: iter([]), DAY, "x")) == []
+
+
 def test_a_list_that_never_agrees_proves_nothing():
     """C7: six passes, each with something more, are an error and no coverage."""
     moving = Moving(1, 2, join={number: 100 + number for number in range(1, 100)})
