@@ -369,6 +369,11 @@ def is_unsigned(connector: Connector) -> bool:
     return bool(getattr(connector, "unsigned", False))
 
 
+def hands_out_secrets(connector: object) -> bool:
+    """Whether making a subscription answers with a secret that is shown once: a connector's hook of that name."""
+    return bool(getattr(connector, "hands_out_secrets", False))
+
+
 CONNECTORS = "reconcile.connectors"
 
 

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import SecretStr
@@ -47,6 +48,11 @@ class Vault:
             before = _read(self._file(source))
             before.pop(subscription, None)
             _write(self._file(source), {subscription: secret, **before})  # newest first
+
+    def ready(self, source: str) -> None:
+        """Raise `LedgerError` if a secret could not be kept now: to be asked before a provider shows one once."""
+        if not self._cipher:
+            _try(self._file(source))
 
     def forget(self, tx: Tx, source: str, subscription: str) -> None:
         """Keep it no longer."""
@@ -98,12 +104,31 @@ def _read(path: Path) -> dict[str, str]:
         raise LedgerError(f"the signing secrets in {path} cannot be read: restore the file, or delete it") from None
 
 
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")
+
+
+def _opened(new: Path) -> TextIO:
+    """A file for its owner alone, made anew."""
+    new.unlink(missing_ok=True)
+    return os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w")
+
+
+def _try(path: Path) -> None:
+    """Raise what `_write` would, as far as that shows without writing; what is kept there must be readable, too."""
+    _read(path)
+    try:
+        _opened(_beside(path)).close()
+        _beside(path).unlink()
+    except OSError as error:
+        raise LedgerError(f"a signing secret cannot be kept in {path}: {error.strerror}") from None
+
+
 def _write(path: Path, kept: Mapping[str, str]) -> None:
     """In one step, and on the disk before we return: what stands in it is nowhere else."""
-    new = path.with_name(f"{path.name}.new")
+    new = _beside(path)
     try:
-        new.unlink(missing_ok=True)
-        with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        with _opened(new) as file:
             json.dump(dict(kept), file)
             file.flush()
             os.fsync(file.fileno())

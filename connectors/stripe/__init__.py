@@ -26,6 +26,7 @@ class Stripe:
 
     facts: Facts = FACTS
     Settings: ClassVar[type[BaseModel]] = StripeSettings
+    hands_out_secrets = True
 
     def __init__(self, settings: StripeSettings) -> None:
         self._settings = settings

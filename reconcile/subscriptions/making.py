@@ -14,9 +14,10 @@ from datetime import timedelta
 
 from reconcile import failpoints
 from reconcile.config import SourceConfig
-from reconcile.connector import ManagesSubscriptions, Subscription, Wanted
+from reconcile.config.key import VARIABLE
+from reconcile.connector import ManagesSubscriptions, Subscription, Wanted, hands_out_secrets
 from reconcile.context import Context
-from reconcile.errors import BadAnswer, CredentialsRefused, Rejected, Retriable
+from reconcile.errors import BadAnswer, CredentialsRefused, LedgerError, Rejected, Retriable
 from reconcile.http import ProviderClient
 from reconcile.ledger import leases, subscriptions
 from reconcile.ledger.leases import Lease
@@ -64,6 +65,7 @@ def make(work: Work, wanted: Wanted, before: Collection[str], told: Told) -> Mad
 
     Raises `Retriable` when it cannot be known whether it was made; what was, the next run finds.
     """
+    _place_for_its_secret(work)
     for _ in range(KEYS):
         attempt = _asked(work, wanted)
         made = _attempt(work, attempt, before)
@@ -105,6 +107,19 @@ def _learn(work: Work, ours: Ours, found: Subscription, told: Told, *, remembere
             return False
     _record(work, ours.key, again or found, told if again else _nothing, lost=again is None)
     return again is not None
+
+
+def _place_for_its_secret(work: Work) -> None:
+    """A secret that is shown once must not be asked for where it could not be kept (S4)."""
+    if not hands_out_secrets(work.connector):
+        return
+    try:
+        work.vault.ready(work.source.name)
+    except LedgerError as error:
+        raise Rejected(
+            f"{work.source.name}: no subscription is made, since its signing secret would be lost: {error}; set "
+            f"${VARIABLE}, which keeps secrets in the ledger, or let the file be written"
+        ) from None
 
 
 def _asked(work: Work, wanted: Wanted) -> Wanted:

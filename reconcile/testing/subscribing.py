@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from reconcile.connector import ManagesSubscriptions, Mend, SeesSubscriptions, Wanted
+from reconcile.connector import ManagesSubscriptions, Mend, SeesSubscriptions, Wanted, hands_out_secrets
 from reconcile.errors import BadAnswer, CredentialsRefused, Retriable
 from reconcile.http import ProviderClient
 from reconcile.sandbox.clock import SettableClock
@@ -56,6 +56,7 @@ class SubscribingContract(Bench):
                 assert (found.url, set(found.topics), found.enabled) == (URL, set(asked.topics), True)
                 assert found == replace(one, secret="")
                 assert one.secret not in repr(one) or not one.secret
+                assert hands_out_secrets(connector) or not one.secret  # else nobody sees first whether it can be kept
                 assert connector.mend(found, asked) is Mend.UPDATE
 
     def test_wanted_is_pure_and_whole(self) -> None:

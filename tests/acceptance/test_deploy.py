@@ -122,4 +122,5 @@ def test_the_manifest_says_what_a_cronjob_needs():
     assert (work["backoffLimit"], pod["restartPolicy"]) == (0, "Never")
     assert pod["securityContext"]["runAsNonRoot"]
     assert pod["securityContext"]["runAsUser"] == int(re.search(r"--uid (\d+)", read("Dockerfile"))[1])
+    assert {"RECONCILE_LEDGER", "RECONCILE_KEY"} <= {variable["name"] for variable in container()["env"]}
     assert {mount["name"] for mount in container()["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}

@@ -223,6 +223,23 @@ def test_s4_it_is_kept_encrypted_or_where_nobody_else_reads(bench, place):
     assert any("new signing secret" in note for note in report.notes)
 
 
+def test_s4_nothing_is_made_whose_secret_could_not_be_kept(bench):
+    """S4: Stripe shows it once: where no file can be written nothing is asked for. A shop has none, and is mended."""
+    fake, shop = add_stripe(bench), add_shop(bench)
+    (bench.folder / "ledger.db.pay.secrets.new").mkdir()  # as good as a folder that is read-only, also for root
+    found, report = check(bench)
+    assert endpoints(fake) == []
+    assert mutations(fake) == []
+    assert hooks(shop) == sorted(SHOP_TOPICS)
+    assert rows("missing", "reported", *TOPICS) == [row for row in found if row[0] in TOPICS]
+    assert report.exit_code == 4
+    assert "set $RECONCILE_KEY, which keeps secrets in the ledger, or let the file be written" in told(bench)[0]
+    bench.env[VARIABLE] = KEY
+    assert check(bench)[1].exit_code in (0, 3)
+    assert len(endpoints(fake)) == 1
+    assert len(kept(bench)) == 1
+
+
 @pytest.mark.parametrize("point", ["subscription.asked", "subscription.made", "subscription.recorded"])
 def test_s4_a_crash_loses_no_secret(bench, place, point):
     """S4, L3: killed before the answer was kept, or after: the next run has the one endpoint and its secret."""
