@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 #: Seconds between two looks for a request to read the configuration anew.
 _LOOK = 0.25
+#: When a turn that could not be taken, because the ledger was away, is looked at again.
+AWAY = timedelta(minutes=1)
 #: Seconds that jobs at work get once a stop was asked for; dispatchers take eight of their own beside them.
 GRACE = 9.0
 
@@ -63,6 +65,10 @@ class _Watch:
         """Seconds since the timetable's last sign of life."""
         return self._timetable.age()
 
+    def nudge(self) -> None:
+        """Let the timetable see whether it is waiting for a time that is past."""
+        self._timetable.nudge()
+
     def relieve(self) -> None:
         """Tick no more and deliver no more; jobs at work go on."""
         self._timetable.stop()
@@ -84,12 +90,20 @@ class _Watch:
         with self._idle:
             self._working += 1
         try:
-            if not self.context.stop.is_set() and turns.take(self.context, schedule):
+            if not self.context.stop.is_set() and self._is_ours(schedule):
                 self._say(schedule, turns.run(self.context, schedule, "daemon", timedelta()))
         finally:
             with self._idle:
                 self._working -= 1
                 self._idle.notify_all()
+
+    def _is_ours(self, schedule: ScheduleConfig) -> bool:
+        """Take the turn of a schedule. The next one may be a week away: a ledger that is not there is asked again."""
+        try:
+            return turns.take(self.context, schedule)
+        except LedgerError:
+            self._timetable.again(schedule, AWAY)
+            raise
 
     def _say(self, schedule: ScheduleConfig, report: RunReport) -> None:
         """Log what a turn has to tell, unless the turn before it told the same. That somebody else is at work on a
@@ -142,6 +156,7 @@ class Daemon:
         """Work until stopped; False if a job at work did not end in time, so that only leaving the process ends it."""
         self._watch.start()
         while not self._context.stop.wait(_LOOK):
+            self._watch.nudge()
             if self._asked:
                 self._asked = False
                 self._change()

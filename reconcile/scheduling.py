@@ -1,7 +1,8 @@
 """The daemon's timetable: the only importer of apscheduler.
 
 A tick only means *look*: whose turn it is comes from the ledger, and what to read comes from coverage. So a tick that
-is late, merged with others or lost costs time and never data.
+is late, merged with others or lost costs time and never data; and whenever in doubt, such as after the machine's clock
+was put back, everything is looked at once more.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ JITTER = timedelta(seconds=2)
 THREADS = 16
 #: Seconds between two signs of life.
 BEAT = 5.0
+#: Seconds without one after which the clock was put back, most likely: then every tick would wait until it is that late
+#: once more.
+LATE = 4 * BEAT
+#: Turns further back are passed over: after a clock was put forward by years there would be millions of them.
+FAR = timedelta(days=1)
 
 _TROUBLE = EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES
 
@@ -43,9 +49,17 @@ class Due(BaseTrigger):  # type: ignore[misc]  # apscheduler has no types
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
         """The next due instant after the previous tick, a little later by chance."""
-        due = rhythm.following(self._schedule, self._zone, (previous or now).astimezone(UTC))
+        due = rhythm.following(self._schedule, self._zone, max(previous or now, now - FAR).astimezone(UTC))
         longest = min(JITTER, (self._schedule.every or JITTER * 10) / 10)
         return due + longest * random.random()  # noqa: S311 - spreads load, hides nothing
+
+
+class Beat(BaseTrigger):  # type: ignore[misc]  # apscheduler has no types
+    """Fires every `BEAT` seconds, however late it is."""
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        """At once, then `BEAT` after each look."""
+        return now if previous is None else now + timedelta(seconds=BEAT)
 
 
 class Timetable:
@@ -66,8 +80,8 @@ class Timetable:
         )
         self._scheduler.add_listener(_say, _TROUBLE)
         self._monotonic = monotonic
-        self._beat = monotonic()
-        self._scheduler.add_job(self._live, "interval", seconds=BEAT, id="sign of life", executor="beat")
+        self._beat = self._nudged = monotonic()
+        self._scheduler.add_job(self._live, Beat(), id="sign of life", executor="beat")
         for schedule in schedules:
             # Looked at once at the start, too: a turn may have been missed while nothing ran.
             name, now = rhythm.name_of(schedule), datetime.now(UTC)
@@ -83,6 +97,20 @@ class Timetable:
 
     def _live(self) -> None:
         self._beat = self._monotonic()
+
+    def nudge(self) -> None:
+        """Look at everything now if the signs of life stay away; to be called every now and then."""
+        now = self._monotonic()
+        if now - max(self._beat, self._nudged) >= LATE:
+            self._nudged = now
+            for job in self._scheduler.get_jobs() if self._scheduler.running else ():
+                job.modify(next_run_time=datetime.now(UTC))
+
+    def again(self, schedule: ScheduleConfig, wait: timedelta) -> None:
+        """Tick once more after `wait`, unless the next tick comes before."""
+        job, at = self._scheduler.get_job(rhythm.name_of(schedule)), datetime.now(UTC) + wait
+        if job is not None and self._scheduler.running and job.next_run_time > at:
+            job.modify(next_run_time=at)
 
     def stop(self) -> None:
         """Tick no more; ticks at work go on."""

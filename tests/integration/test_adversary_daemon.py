@@ -95,6 +95,16 @@ def test_a_signal_in_the_midst_of_waiting_for_it_does_not_hang(monkeypatch):
     assert stop.exit_code == 143
 
 
+def test_a_clock_that_is_put_back_is_looked_for_while_it_runs(bench, monkeypatch):
+    """C15: the timetable cannot find out by itself: it waits for the time that the clock was put back from."""
+    daemon, looks = Daemon(bench.context(), bench.config), []
+    monkeypatch.setattr(daemon._watch, "start", lambda: None)
+    monkeypatch.setattr(daemon._watch._timetable, "nudge", lambda: looks.append(True))
+    monkeypatch.setattr(daemon._context.stop, "wait", lambda _seconds: bool(looks))
+    assert daemon.run()
+    assert looks == [True]
+
+
 def test_a_new_configuration_that_meets_a_locked_ledger_leaves_the_old_one_in_force(bench, monkeypatch, caplog):
     """SIGHUP while the database is away for a moment: the daemon says so and goes on, dispatchers and all."""
     daemon = Daemon(bench.context(), bench.config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,6 +11,8 @@ from support.running import CANARY, NOON, Bench, a_shop
 
 from reconcile import turns
 from reconcile.clock import Stop
+from reconcile.daemon import Daemon
+from reconcile.errors import LedgerError
 from reconcile.ledger import ticks
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.shopify import FakeShopify
@@ -91,3 +94,25 @@ def test_two_runners_share_the_turns(bench):
     assert [turns.take(one, backfill), turns.take(two, backfill)] == [True, False]
     with bench.ledger.read() as tx:
         assert list(ticks.newest(tx, ["backfill */15 * * * *"]).values()) == [NOON]
+
+
+def test_a_turn_that_meets_a_ledger_that_is_away_is_looked_at_again_soon(bench, monkeypatch):
+    """The next tick may be a week away; the turn is still to be taken as soon as the ledger is back."""
+    bench.text += "  - {job: purge, every: 7d, keep_payloads: 90d}\n"
+    daemon = Daemon(bench.context(), bench.config)
+    schedule = daemon.config.schedules[-1]
+    asked = []
+
+    @contextmanager
+    def away():
+        raise LedgerError("ledger: the connection to the server was lost, nothing lost, safe to re-run")
+        yield
+
+    monkeypatch.setattr(daemon._watch._timetable, "again", lambda one, wait: asked.append((one, wait)))
+    with monkeypatch.context() as outage:
+        outage.setattr(bench.ledger, "write", away)
+        with pytest.raises(LedgerError):
+            daemon._watch._tick(schedule)
+    assert asked == [(schedule, timedelta(minutes=1))]
+    daemon._watch._tick(schedule)
+    assert run_due(bench).count("purge") == 0, "it was taken and run"
