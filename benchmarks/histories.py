@@ -1,5 +1,6 @@
 """One hour and a half of a busy shop, anew for each strategy: the same orders change at the same instants, and the
-same deliveries are dropped, lost, doubled and held back. Lists lag, pages are small, and orders change while they are read.
+same deliveries are dropped, lost, doubled and held back. Lists lag, pages are small, and orders change while they are
+read.
 """
 
 from __future__ import annotations
