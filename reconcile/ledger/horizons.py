@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, update
@@ -15,11 +15,13 @@ from reconcile.ledger.tables import horizons as table
 PURGED = "purged"
 #: The reason of one that was asked for.
 SINCE = "since"
+#: No topic is called so: under it stands from when on the source's keys are kept, whatever becomes of its horizons.
+_KEYS = ""
 
 
 def get(tx: Tx, source: str) -> dict[str, datetime]:
     """Every topic of the source that has a horizon."""
-    query = select(table.c.topic, table.c.at).where(table.c.source == source)
+    query = select(table.c.topic, table.c.at).where(table.c.source == source, table.c.topic != _KEYS)
     return {topic: at for topic, at in tx.connection.execute(query)}  # noqa: C416 - dict() of rows is untyped
 
 
@@ -37,11 +39,11 @@ def first_sight(tx: Tx, source: str, topics: Iterable[str], at: datetime, reason
 
 
 def set_(tx: Tx, source: str, topics: Iterable[str], at: datetime, reason: str) -> None:
-    """Set the horizon of the topics, whatever it was: only a baseline may."""
-    if rows := _rows(source, topics, at, reason):
-        statement = insert(tx.dialect, table).values(rows)
-        new = {"at": statement.excluded.at, "reason": statement.excluded.reason}
-        tx.connection.execute(statement.on_conflict_do_update(index_elements=["source", "topic"], set_=new))
+    """Set the horizon of the topics, whatever it was: only a baseline may, which has recorded all since `at` anew."""
+    kept_from = purged(tx, source)
+    if kept_from is not None:
+        _put(tx, _rows(source, [_KEYS], min(kept_from, at), PURGED))
+    _put(tx, _rows(source, topics, at, reason))
 
 
 def raise_to(tx: Tx, source: str, at: datetime) -> None:
@@ -50,11 +52,23 @@ def raise_to(tx: Tx, source: str, at: datetime) -> None:
     tx.connection.execute(statement.values(at=at, reason=PURGED))
 
 
+def forgot(tx: Tx, source: str, before: datetime) -> None:
+    """Remember, beside the horizons, that keys of what happened before `before` are gone."""
+    _put(tx, _rows(source, [_KEYS], max(before, purged(tx, source) or before), PURGED))
+
+
 def purged(tx: Tx, source: str) -> datetime | None:
     """The instant before which the source's keys were purged, None if they never were."""
     query = select(func.max(table.c.at)).where(table.c.source == source, table.c.reason == PURGED)
     found: datetime | None = tx.connection.execute(query).scalar()
     return found
+
+
+def _put(tx: Tx, rows: Sequence[dict[str, object]]) -> None:
+    if rows:
+        statement = insert(tx.dialect, table).values(rows)
+        new = {"at": statement.excluded.at, "reason": statement.excluded.reason}
+        tx.connection.execute(statement.on_conflict_do_update(index_elements=["source", "topic"], set_=new))
 
 
 def _rows(source: str, topics: Iterable[str], at: datetime, reason: str) -> list[dict[str, object]]:

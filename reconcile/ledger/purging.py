@@ -66,6 +66,8 @@ def keys(tx: Tx, source: str, before: datetime, after: int) -> Batch:
     gone = _held(tx, source, old)
     for table in (aliases, attempts, bodies, gaps, events):
         _delete(tx, table, gone)
+    if gone:
+        horizons.forgot(tx, source, before)
     more = len(rows) == BATCH and any(row.recorded_at < before for row in rows)
     return Batch(len(gone), rows[-1].seq if more else None)
 

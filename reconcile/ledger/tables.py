@@ -25,7 +25,7 @@ class HorizonRow(Base, table=True):
     source: str = string(primary_key=True)
     topic: str = string(primary_key=True)
     at: datetime = instant(nullable=False)
-    reason: str = string()  # since | first_run | baseline
+    reason: str = string()  # since | first_run | serve | daemon | baseline | purged
 
 
 class SubjectRow(Base, table=True):

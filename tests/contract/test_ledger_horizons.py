@@ -41,3 +41,17 @@ def test_a_first_sight_promises_from_the_next_whole_second(ledger):
         assert horizons.first_sight(tx, "a", ["t"], half, "daemon") == {"t": begun + timedelta(seconds=1)}
         assert horizons.first_sight(tx, "b", ["t"], begun, "first_run") == {"t": begun}
         assert horizons.first_sight(tx, "c", ["t"], half, "since") == {"t": half}
+
+
+def test_a_baseline_brings_back_keys_from_its_own_beginning_on_only(ledger):
+    """L5: moving the horizons does not hide that what came before was purged."""
+    with ledger.write() as tx:
+        horizons.first_sight(tx, "shop", ["a"], minutes(0), "since")
+        horizons.raise_to(tx, "shop", minutes(50))
+        horizons.forgot(tx, "shop", minutes(50))
+        horizons.set_(tx, "shop", ["a"], minutes(80), "baseline")
+        assert horizons.get(tx, "shop") == {"a": minutes(80)}
+        assert horizons.purged(tx, "shop") == minutes(50)
+        horizons.set_(tx, "shop", ["a"], minutes(20), "baseline")
+        assert horizons.purged(tx, "shop") == minutes(20)
+        assert horizons.purged(tx, "other") is None

@@ -117,6 +117,25 @@ def test_since_before_the_keys_is_refused(bench):
     assert len(bench.effects) == 10
 
 
+def test_a_baseline_after_a_purge_does_not_reopen_what_was_purged(bench):
+    """L5: its horizon is young, and the keys of before are as gone as they were."""
+    bench.run(since=None)
+    purge(bench, KEYS)
+    bench.effects.clear()
+    assert bench.run("backfill", since=timedelta(days=7), baseline=True).exit_code == 0
+    refused = bench.run(since=timedelta(days=120), recheck=True)
+    assert (refused.exit_code, bench.effects) == (2, [])
+    assert "begin no earlier" in refused.errors[0]
+
+
+def test_a_purge_that_finds_nothing_to_forget_refuses_nothing(bench):
+    """L5: a young ledger may still be asked about the years before it."""
+    bench.text += "schedules:\n  - {job: purge, every: 1d, keep_keys: 200d}\n"
+    bench.run("backfill", since=timedelta(days=7), baseline=True)
+    bench.run("purge", since=None)
+    assert bench.run("backfill", since=timedelta(days=300)).exit_code == 0
+
+
 def test_an_old_order_that_changes_now_is_not_created_anew(bench):
     """Its change reaches the handler; its creation, whose key is gone, is not handled a second time."""
     bench.run(since=None)
