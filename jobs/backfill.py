@@ -17,7 +17,7 @@ from reconcile.context import Context, Options
 from reconcile.errors import ConfigError, CredentialsRefused, ReconcileError, Stopped
 from reconcile.http import ProviderClient
 from reconcile.leasing import holding
-from reconcile.ledger import coverage, horizons
+from reconcile.ledger import coverage, horizons, leases
 from reconcile.ledger.coverage import Covered
 from reconcile.ledger.leases import Lease
 from reconcile.reading.plan import Ask, StreamPlan, plan, unlisted, wanted_streams
@@ -119,6 +119,8 @@ def _read(
         chosen = [one for one in plans if not options.streams or one.ref.name in options.streams]
         shared = _streaming(context, options, source, connector, client, lease, ask)
         _tell(result, _log_first(shared, chosen))
+        if lease is not None and options.baseline:
+            _move_horizons(context, source, lease, ask.start, result)
         if lease is not None and not options.streams:
             left = settle_left(shared, [str(one.ref) for one in plans])
             result.codes += left.codes
@@ -222,13 +224,25 @@ def _horizons(
             "for what came before, use `reconcile run --since …` or, if it was handled already, "
             "`reconcile baseline --since …`"
         )
-    if not options.dry_run:
+    if not (options.dry_run or options.baseline):
         with context.ledger.write() as tx:
-            if options.baseline:
-                horizons.set_(tx, source.name, topics, start, "baseline")
-            else:
-                horizons.first_sight(tx, source.name, topics, start, "since" if options.since else "first_run")
+            horizons.first_sight(tx, source.name, topics, start, "since" if options.since else "first_run")
     return known | dict.fromkeys(new, start)
+
+
+def _move_horizons(context: Context, source: SourceConfig, lease: Lease, start: datetime, result: Result) -> None:
+    """A baseline promises completeness from its beginning on once all of it is recorded: until then whoever reads what
+    it left open would take it for missed.
+    """
+    if any(stream.error for stream in result.streams):
+        result.notes.append(
+            f"{source.name}: the baseline is not whole, so completeness is promised from where it was before; "
+            "run it again once the errors are gone"
+        )
+        return
+    with context.ledger.write() as tx:
+        leases.check(tx, lease)
+        horizons.set_(tx, source.name, source.webhook.topics if source.webhook else (), start, "baseline")
 
 
 def _check_keys(options: Options, source: SourceConfig, purged: datetime | None) -> None:

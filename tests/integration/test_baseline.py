@@ -1,0 +1,87 @@
+"""A baseline cut short, failing or without its lease: what it left unread was handled, and is not handled again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import httpx
+import pytest
+from support.running import CANARY, Bench, a_bench, a_shop, at_failpoint
+
+from connectors.shopify import listing
+from reconcile.ledger import horizons, leases
+from reconcile.ledger.leases import Holder
+from reconcile.sandbox.fake import Handle
+from reconcile.sandbox.shopify import FakeShopify
+
+ORDERS = 12  # too few for the valve to close for their share
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def bench(sqlite_databases, tmp_path, monkeypatch):
+    """A shop whose twelve orders its app has handled, on three pages; no run has seen it."""
+    monkeypatch.setattr(listing, "PAGE_SIZE", 5)
+    with a_bench(sqlite_databases, tmp_path) as made:
+        shop = FakeShopify(clock=made.clock, shop="shop.myshopify.com", access_token=CANARY, throttle=False)
+        made.add("shop", a_shop("shop"), shop)
+        for _ in range(ORDERS):
+            shop.create_order()
+            made.clock.advance(60)
+        made.clock.advance(600)
+        yield made
+
+
+def baseline(made: Bench):
+    return made.run("backfill", since=DAY, baseline=True)
+
+
+def promised(made: Bench) -> dict[str, object]:
+    with made.ledger.read() as tx:
+        return horizons.get(tx, "shop")
+
+
+def test_a_baseline_that_was_killed_leaves_nothing_to_be_handled_again(bench):
+    """L3: what its pages did not reach is not called missed by the next run, whatever its schedule."""
+
+    def die() -> None:
+        raise ZeroDivisionError
+
+    with at_failpoint("page.before_commit", die, nth=2), pytest.raises(ZeroDivisionError):
+        baseline(bench)
+    bench.run(since=None)
+    assert bench.effects == []
+    assert baseline(bench).exit_code == 0
+    assert bench.run(since=DAY, recheck=True).exit_code == 0
+    assert bench.effects == []
+
+
+def test_a_baseline_that_met_an_error_says_that_it_is_not_whole(bench):
+    """C3: completeness stays promised from where it was; the report says so, and the next try mends it."""
+
+    def broken(_request: httpx.Request, _: Handle) -> httpx.Response:
+        return httpx.Response(400, json={"errors": "no"})
+
+    bench.faults["shop"].add(broken, path=r"/orders\.json", nth=2)
+    since = bench.clock.now() - DAY
+    report = bench.run("backfill", since=since, baseline=True)
+    assert report.exit_code == 4
+    assert any("the baseline is not whole" in note for note in report.notes)
+    assert promised(bench) == {}
+    assert bench.run("backfill", since=since, baseline=True).exit_code == 0
+    assert set(promised(bench).values()) == {since}
+    assert bench.run(since=None).exit_code == 0
+    assert bench.effects == []
+
+
+def test_a_baseline_that_lost_its_lease_moves_no_horizon(bench):
+    """L1: frozen after its last page, it wakes when somebody else has begun."""
+
+    def take_over() -> None:
+        bench.clock.advance(40)
+        with bench.ledger.write() as tx:
+            leases.acquire(tx, "shop", "backfill", Holder("another:1", "another", 1, ""))
+
+    with at_failpoint("window.covered", take_over):
+        assert baseline(bench).exit_code == 75
+    assert promised(bench) == {}
