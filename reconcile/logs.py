@@ -35,6 +35,8 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 _CHATTY = ("httpx", "httpcore", "alembic")
 #: Its listener in `reconcile.scheduling` says what matters; by itself it tells of every tick that finds one at work.
 _MUTED = "apscheduler"
+#: It speaks to machines only.
+_FIELDED = "reconcile.records"
 
 
 class Redactor:
@@ -169,3 +171,4 @@ def setup(format_: Format, redactor: Redactor, stream: TextIO) -> None:
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger(_MUTED).setLevel(logging.CRITICAL)
+    logging.getLogger(_FIELDED).setLevel(logging.INFO if format_ == "json" else logging.CRITICAL)

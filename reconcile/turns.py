@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from reconcile import rhythm, runner
+from reconcile import records, rhythm, runner
 from reconcile.config import ScheduleConfig
 from reconcile.context import Context, Options
 from reconcile.ledger import ticks
 from reconcile.report import RunReport
-
-_log = logging.getLogger(__name__)
 
 #: How far runners' clocks may be apart. A turn from further ahead was taken by a clock that has been put right since:
 #: it must not silence its schedule until then.
@@ -56,7 +53,7 @@ def run(context: Context, schedule: ScheduleConfig, command: str, wait: timedelt
     options = Options(sources=schedule.sources or (), scheduled=True, wait=wait)
     own = replace(context, run_id="")
     report = how(own, [schedule.job], options, command)
-    _log.info("run.finished", extra=report.as_json())
+    records.finished(report)
     return report
 
 

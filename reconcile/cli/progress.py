@@ -15,6 +15,7 @@ from reconcile.cli.tallies import ASKED, MISSING, Key, StreamTally, WorkTally, h
 from reconcile.clock import Clock
 from reconcile.logs import Format
 from reconcile.progress import Progress as Listener
+from reconcile.progress import Silent
 from reconcile.safe import safe
 
 EVERY = 5.0  # seconds between two plain lines
@@ -113,32 +114,12 @@ class Lines:
                 self._output.say(f"{title}: {work.told(now)}")
 
 
-class Records:
-    """Log records, for `--log-format json`: stderr stays one object a line."""
-
-    def begin(self, key: Key, seconds: float) -> None:
-        """Record a stream's start."""
-        _log.info("stream.begin", extra=_fields(key) | {"seconds": seconds})
-
-    def page(self, key: Key, listed: int, missing: int) -> None:
-        """Record a page."""
-        _log.info("stream.page", extra=_fields(key) | {"listed": listed, "missing": missing})
-
-    def window(self, key: Key, seconds: float) -> None:
-        """Record a covered window."""
-        _log.info("stream.window", extra=_fields(key) | {"seconds": seconds})
-
-    def end(self, key: Key, error: str | None) -> None:
-        """Record a stream's end."""
-        _log.log(logging.ERROR if error else logging.INFO, "stream.end", extra=_fields(key) | {"error": error})
+class Records(Silent):
+    """Log records, for `--log-format json`: stderr stays one object a line. `reconcile.records` tells the rest."""
 
     def deliver(self, source: str, waiting: int) -> None:
         """Record how many events a handler is to get."""
         _log.info("source.deliver", extra={"source": source, "waiting": waiting})
-
-    def handled(self, source: str, verdict: str) -> None:
-        """Record a handler's verdict."""
-        _log.info("event.handled", extra={"source": source, "verdict": verdict})
 
     def ask(self, source: str, due: int) -> None:
         """Record how many transactions are to be asked about."""
@@ -147,7 +128,3 @@ class Records:
     def asked(self, source: str, number: int) -> None:
         """Record answers."""
         _log.info("transactions.asked", extra={"source": source, "number": number})
-
-
-def _fields(key: Key) -> dict[str, object]:
-    return {"source": key[0], "stream": key[1]}

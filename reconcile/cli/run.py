@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from reconcile import runner, when
+from reconcile import records, runner, when
 from reconcile.cli import reports, wiring
 from reconcile.cli.options import WHEN, AsJson, Sources, instant, known_sources, listed
 from reconcile.cli.state import State
@@ -19,8 +18,6 @@ from reconcile.context import Options
 from reconcile.errors import ConfigError
 from reconcile.reading.plan import wanted_streams
 from reconcile.topics import Topics
-
-_log = logging.getLogger(__name__)
 
 Since = Annotated[
     str | None, typer.Option(metavar="WHEN", help=f"From when: {WHEN}.", show_default="the frontier of each stream")
@@ -105,7 +102,7 @@ def _execute(
     with wiring.working(state, config) as work:
         state.output.say(_window(options))
         report = wiring.watched(state, RECORDED if options.baseline else MISSING)(work, jobs, options, command)
-    _log.info("run.finished", extra=report.as_json())
+    records.finished(report)
     reports.show(state, report, as_json=as_json)
     raise typer.Exit(report.exit_code)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reconcile import records
 from reconcile.config import SourceConfig
 from reconcile.context import Context
 from reconcile.dispatch.dispatcher import Dispatcher
@@ -20,6 +21,7 @@ def dispatcher_of(context: Context, source: SourceConfig, target: Target) -> Dis
         context.progress.handled(source.name, outcome.verdict)
         took = (outcome.finished_at - outcome.started_at).total_seconds()
         context.metrics.called(source.name, outcome.job.event.topic, outcome.verdict, took)
+        records.called(context.run_id, source, outcome)
 
     return Dispatcher(
         ledger=context.ledger,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from reconcile.http.text import hide, safe, secrets_of
 from reconcile.http.transport import DeadlineTransport
 from reconcile.http.verdict import RETRY_AFTER_CAP, http_date, verdict
 from reconcile.metrics import Metrics, Unmeasured
+
+_log = logging.getLogger("reconcile.records.http")
 
 T = TypeVar("T")
 
@@ -103,8 +106,8 @@ class ProviderClient:
         self._renewal = Renewal(None if refresh is None else lambda: refresh(self))
         self._transport = transport or DeadlineTransport(clock, stop, ca_file)
         self._timeouts = httpx.Timeout(self.limits.deadline, connect=min(_CONNECT, self.limits.deadline)).as_dict()
-        self._again = retrying(Retriable, self.limits.attempts, self._sleep, jitter)
-        self._unless_done = retrying(NotDone, self.limits.attempts, self._sleep, jitter)
+        self._again = retrying(Retriable, self.limits.attempts, self._sleep, jitter, self._retried)
+        self._unless_done = retrying(NotDone, self.limits.attempts, self._sleep, jitter, self._retried)
 
     def __enter__(self) -> Self:
         return self
@@ -266,6 +269,11 @@ class ProviderClient:
 
     def _what(self, call: _Call) -> str:
         return f"{self.source}: {call.method} {safe(call.url.path)}"
+
+    def _retried(self, attempt: int, fault: Retriable, seconds: float) -> None:
+        """For logs with fields, as `reconcile.records` writes them."""
+        extra = {"source": self.source, "attempt": attempt, "wait_ms": round(seconds * 1000), "error": str(fault)}
+        _log.info("request.retried", extra=extra | {"error_class": type(fault).__name__})
 
     def _sleep(self, asked: float, backoff: float) -> None:
         self._clock.wait(asked + backoff, self._stop)

@@ -24,16 +24,23 @@ def full_jitter(longest: float) -> float:
 
 
 def retrying(
-    kind: type[Retriable], attempts: int, sleep: Callable[[float, float], None], jitter: Callable[[float], float]
+    kind: type[Retriable],
+    attempts: int,
+    sleep: Callable[[float, float], None],
+    jitter: Callable[[float], float],
+    again: Callable[[int, Retriable, float], None],
 ) -> tenacity.Retrying:
     """Calls again on `kind`, `attempts` times in all, and says in the last error how many they were.
 
-    `sleep(asked, backoff)` gets the seconds the provider asked for and those of our own on top.
+    `sleep(asked, backoff)` gets the seconds the provider asked for and those of our own on top; `again(attempt, fault,
+    seconds)` is told before it.
     """
 
     def before_sleep(state: tenacity.RetryCallState) -> None:
         backoff = jitter(min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** (state.attempt_number - 1)))
-        sleep(_fault(state).retry_after or 0.0, backoff)
+        fault = _fault(state)
+        again(state.attempt_number, fault, (fault.retry_after or 0.0) + backoff)
+        sleep(fault.retry_after or 0.0, backoff)
 
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(kind),

@@ -25,6 +25,7 @@ from reconcile.reading.listing import agreed, ahead, guarded
 from reconcile.reading.recall import Recall, absent, recall
 from reconcile.reading.recorder import OpenWindow, Recorder
 from reconcile.reading.tiling import Tiler
+from reconcile.records import StreamRecords
 from reconcile.windows import holes
 
 
@@ -45,6 +46,7 @@ class Reader:
     now: Callable[[], datetime]
     stop: Stop
     progress: Progress
+    records: StreamRecords
     threads: int
     sees_all: bool = True
 
@@ -103,6 +105,7 @@ def _open(reader: Reader, tiler: Tiler, cut: Sequence[OpenWindow]) -> OpenWindow
 
 def _read_window(reader: Reader, tiler: Tiler, opened: OpenWindow) -> None:
     where = f"{reader.scope.source} {reader.ref} {opened.window}"
+    began = reader.records.clock.monotonic()
     listed = _listed(reader, opened, where)
     last = False
     for page in ahead(listed) if reader.threads else listed:
@@ -117,6 +120,7 @@ def _read_window(reader: Reader, tiler: Tiler, opened: OpenWindow) -> None:
         raise BadAnswer(f"{where}: the listing ended although its last page named a next one; run again later")
     tiler.note(opened.window, opened.items)
     reader.progress.window((reader.scope.source, str(reader.ref)), opened.window.seconds)
+    reader.records.window(opened.window, opened.pages, opened.items, began)
 
 
 def _listed(reader: Reader, opened: OpenWindow, where: str) -> Iterator[Page]:
@@ -148,6 +152,7 @@ def _take_page(reader: Reader, opened: OpenWindow, page: Page) -> None:
         failpoints.reach("window.covered")
     missing = len(judged.findings.missing)
     reader.progress.page((reader.scope.source, str(reader.ref)), judged.listed, missing)
+    reader.records.page(opened.window, judged.listed, missing)
 
 
 def _still_remembered(reader: Reader, opened: OpenWindow) -> None:

@@ -40,7 +40,7 @@ class Streaming:
 class Outcome:
     """A stream's report, with its exit codes and sentences for people; `bug` is what none of ours raised.
 
-    `refused` says that the provider does not take the credentials for this stream.
+    `refused` says that the provider does not take the credentials for this stream; `error_class` is of what ended it.
     """
 
     report: StreamReport
@@ -48,3 +48,4 @@ class Outcome:
     codes: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     bug: Exception | None = None
+    error_class: str = ""

@@ -22,6 +22,7 @@ from reconcile.reading.recorder import OpenWindow, Recorder
 from reconcile.reading.settling import settle
 from reconcile.reading.shared import Outcome, Streaming
 from reconcile.reading.tiling import Tiler
+from reconcile.records import StreamRecords
 from reconcile.report import StreamReport
 from reconcile.transactions.telling import shown, told
 from reconcile.windows import holes
@@ -39,19 +40,36 @@ def work(shared: Streaming, planned: StreamPlan) -> Outcome:
     report = StreamReport(shared.source.name, name, planned.asked.start, planned.asked.end)
     outcome = Outcome(report)
     key = (shared.source.name, name)
-    shared.context.progress.begin(key, sum(window.seconds for window in planned.need))
+    records = _records(shared, planned)
+    seconds = sum(window.seconds for window in planned.need)
+    shared.context.progress.begin(key, seconds)
+    records.begin(seconds)
     try:
-        _work(shared, planned, outcome)
+        _work(shared, planned, outcome, records)
     except ReconcileError as error:
         outcome.codes.append(error.exit_code)
         report.error = report.error or str(error)
+        outcome.error_class = outcome.error_class or type(error).__name__
         report.covered = False
     except Exception as error:  # noqa: BLE001 - told once the other streams are through: they are none the worse for it
         outcome.bug = error
         report.error = f"a bug, please report it: {type(error).__name__}"
+        outcome.error_class = type(error).__name__
         report.covered = False
     shared.context.progress.end(key, report.error)
+    records.end(report.error, outcome.error_class)
     return outcome
+
+
+def _records(shared: Streaming, planned: StreamPlan) -> StreamRecords:
+    who = {
+        "run_id": shared.context.run_id,
+        "provider": shared.source.connector,
+        "source": shared.source.name,
+        "account": planned.ref.account or shared.ask.account,
+        "stream": str(planned.ref),
+    }
+    return StreamRecords(shared.context.clock, who)
 
 
 def unread(shared: Streaming, planned: StreamPlan) -> Outcome:
@@ -62,20 +80,22 @@ def unread(shared: Streaming, planned: StreamPlan) -> Outcome:
     return Outcome(report, codes=[ProviderError.exit_code])
 
 
-def _work(shared: Streaming, planned: StreamPlan, outcome: Outcome) -> None:
+def _work(shared: Streaming, planned: StreamPlan, outcome: Outcome, records: StreamRecords) -> None:
     """Read, and settle what was read even if reading failed. Raises only what the ledger does about the rest."""
     recorder, tiler = _recorder(shared, planned), _tiler(shared, planned)
     report = outcome.report
     try:
         _say_beyond(shared, planned, outcome)
-        read(_reader(shared, planned, recorder), tiler, _resumed(shared, planned, tiler))
+        read(_reader(shared, planned, recorder, records), tiler, _resumed(shared, planned, tiler))
     except Stopped:
         outcome.codes.append(shared.context.stop.exit_code)
         report.error = "stopped by a signal; run again to go on"
+        outcome.error_class = Stopped.__name__
     except ReconcileError as error:
         outcome.codes.append(error.exit_code)
         outcome.refused = error if isinstance(error, CredentialsRefused) else None
         report.error = str(error)
+        outcome.error_class = type(error).__name__
     settle(shared, planned, tiler, recorder, outcome)
 
 
@@ -104,7 +124,7 @@ def _recorder(shared: Streaming, planned: StreamPlan) -> Recorder:
     )
 
 
-def _reader(shared: Streaming, planned: StreamPlan, recorder: Recorder) -> Reader:
+def _reader(shared: Streaming, planned: StreamPlan, recorder: Recorder, records: StreamRecords) -> Reader:
     assert isinstance(shared.connector, ListsItems)  # noqa: S101 - narrows for mypy; the job has asked
     scope = Scope(
         source=shared.source.name,
@@ -128,6 +148,7 @@ def _reader(shared: Streaming, planned: StreamPlan, recorder: Recorder) -> Reade
         now=shared.now,
         stop=shared.context.stop,
         progress=shared.context.progress,
+        records=records,
         threads=min(shared.context.threads, planned.facts.parallel),
         sees_all=planned.ref.name not in (shared.ask.limits or {}),
     )

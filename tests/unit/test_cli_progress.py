@@ -167,16 +167,10 @@ def test_json_logs_get_records(root_logger):
     with watching(output(err), ManualClock(), "json") as records:
         assert isinstance(records, Records)
         records.begin(KEY, 5)
-        records.page(KEY, 3, 1)
-        records.window(KEY, 5)
         records.deliver("acme-shop", 1)
-        records.handled("acme-shop", "handled")
         records.ask("acme-shop", 2)
         records.asked("acme-shop", 2)
         records.end(KEY, "it broke")
     found = [json.loads(line) for line in err.getvalue().splitlines()]
-    assert [one["event"] for one in found] == [
-        "stream.begin", "stream.page", "stream.window", "source.deliver", "event.handled", "source.ask",
-        "transactions.asked", "stream.end",
-    ]  # fmt: skip
-    assert (found[1]["listed"], found[-1]["error"], found[-1]["level"]) == (3, "it broke", "error")
+    assert [one["event"] for one in found] == ["source.deliver", "source.ask", "transactions.asked"]
+    assert {one["source"] for one in found} == {"acme-shop"}
