@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from reconcile.errors import ConfigError
 from reconcile.ledger.rowset import chunks
+from reconcile.safe import safe
 
 #: Under the bound-parameter limits of every engine people keep such tables in.
 _KEYS_PER_QUERY = 500
@@ -32,13 +33,25 @@ def of_query(source: str, url: str, query: str) -> Callable[[Collection[str]], A
         try:
             with _engine(url).connect() as connection:
                 for some in chunks(list(keys), _KEYS_PER_QUERY):
-                    found.update(str(row[0]) for row in connection.execute(statement, {"keys": some}))
+                    rows = connection.execute(statement, {"keys": some})
+                    found |= _among(source, some, {str(row[0]) for row in rows if row[0] is not None})
         except SQLAlchemyError as error:
             # The driver's own text may quote the URL, so only its kind is shown.
             raise ConfigError(
                 f"{source}: the query of `recorded:` failed ({type(error).__name__}); without its answer nothing can "
                 "be called missed, so nothing was recorded. Run `reconcile check`"
             ) from None
-        return found & set(keys)
+        return found
 
     return handled
+
+
+def _among(source: str, asked: Sequence[str], answered: set[str]) -> set[str]:
+    """The keys of an answer. One in which none was asked for is no "nothing handled": it names something else."""
+    found = answered.intersection(asked)
+    if answered and not found:
+        raise ConfigError(
+            f"{source}: the query of `recorded:` answered, but with none of the keys it was asked for (such as "
+            f"{safe(asked[0])}): its first column must be the key, as text and as long as it is; nothing was recorded"
+        )
+    return found
