@@ -2,7 +2,8 @@
 
 What happened is committed with the state it changed: a gap, a pause, a closed valve, coverage. Looking at that state
 always gives the same incidents, so a crash between the change and the look loses none (A1). Incidents that no state
-shows (an unresolved transaction, a repaired subscription) are opened where they happen and left alone here.
+shows (a repaired subscription) are opened where they happen and left alone here, but for one: a transaction that waits
+for a person has an open incident, also after its source was not configured for a while.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from reconcile.ledger import Ledger, Tx, incidents, leases, watching
 from reconcile.ledger.incidents import Opening
 from reconcile.ledger.leases import Lease
 from reconcile.ledger.watching import OpenGap
-from reconcile.model import GapKind, IncidentKind
+from reconcile.model import GapKind, IncidentKind, Subject
 from reconcile.operator import status
 from reconcile.operator.status import SourceStatus, StreamStatus
+from reconcile.safe import safe
+from reconcile.transactions import hearing
+from reconcile.transactions.transaction import LEFT
 
 #: Incidents of these keys are ours to close: they are opened here and nowhere else.
 _GAP, _STATE = "gap:", "state:"
@@ -39,10 +43,13 @@ _KINDS = {GapKind.DEAD: IncidentKind.DEAD, GapKind.BEYOND_RETENTION: IncidentKin
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the state says: incidents to open or to refresh, and the numbers of those that are over, by their note."""
+    """What the state says: incidents to open or to refresh, the numbers of those that are over, by their note, and
+    transactions of each source that wait for a person nobody tells of them.
+    """
 
     openings: list[Opening]
     over: dict[str, list[int]]
+    untold: dict[str, list[Subject]]
 
 
 def look(tx: Tx, config: Config, sources: Sequence[SourceConfig], limits: AlertsConfig | None) -> Seen:
@@ -59,7 +66,8 @@ def look(tx: Tx, config: Config, sources: Sequence[SourceConfig], limits: Alerts
     keys = {(one.source, one.key) for one in found}
     over = [id_ for (name, key), id_ in known.items() if name in {"", *gaps} and _is_over(name, key, keys, gaps)]
     gone = [id_ for (name, _), id_ in known.items() if name and name not in config.sources]
-    return Seen(found, {"": over, "the source is not configured any more": gone})
+    untold = {source.name: _untold(tx, source.name, known) for source in sources}
+    return Seen(found, {"": over, "the source is not configured any more": gone}, untold)
 
 
 def write(ledger: Ledger, lease: Lease, seen: Seen) -> None:
@@ -68,6 +76,11 @@ def write(ledger: Ledger, lease: Lease, seen: Seen) -> None:
         with ledger.write() as tx:
             leases.check(tx, lease)
             incidents.open_all(tx, seen.openings[start : start + _AT_ONCE])
+    for source, subjects in seen.untold.items():
+        for start in range(0, len(subjects), _AT_ONCE):
+            with ledger.write() as tx:
+                leases.check(tx, lease)
+                hearing.tell_again(tx, source, subjects[start : start + _AT_ONCE])
     if any(seen.over.values()):
         with ledger.write() as tx:
             leases.check(tx, lease)
@@ -83,6 +96,10 @@ def _is_over(source: str, key: str, found: set[tuple[str, str]], gaps: dict[str,
     if key.startswith(_GAP):
         return int(key.removeprefix(_GAP)) not in gaps.get(source, set())
     return key.startswith(_STATE) and (source, key) not in found
+
+
+def _untold(tx: Tx, source: str, known: Container[tuple[str, str]]) -> list[Subject]:
+    return [one for one in watching.left(tx, source, LEFT) if (source, safe(str(one))) not in known]
 
 
 def _gaps(tx: Tx, source: str, ids: set[int], known: Container[tuple[str, str]]) -> Iterator[Opening]:

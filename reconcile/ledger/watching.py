@@ -11,6 +11,7 @@ from sqlalchemy import func, select, text
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.tables import events, gaps, runs
 from reconcile.ledger.tables_alerts import LIVE_EVENTS
+from reconcile.ledger.tables_transactions import transactions
 from reconcile.model import GapKind, Subject
 
 #: Exit codes of a run that did what it was asked to.
@@ -53,6 +54,12 @@ def open_gaps(tx: Tx, ids: Collection[int]) -> list[OpenGap]:
             kind, tries = GapKind(row.kind), row.attempts or 0
             found.append(OpenGap(row.id, kind, row.key, subject, row.topic, row.reason, row.opened_at, tries))
     return found
+
+
+def left(tx: Tx, source: str, states: Collection[str]) -> list[Subject]:
+    """A source's transactions in these states, by name."""
+    query = select(transactions.c.type, transactions.c.id).where(transactions.c.source == source)
+    return [Subject(*row) for row in tx.connection.execute(query.where(transactions.c.state.in_(states)))]
 
 
 def last_well(tx: Tx) -> dict[str, datetime]:

@@ -50,8 +50,8 @@ def decide(known: Transaction, reported: Reported, road: Road) -> Decision:
         return Decision(Verdict.LEARN) if _is_news(known, reported, road) else _NOTHING
     if known.state is State.MISMATCH and road is Road.LIST:
         return _NOTHING
-    if difference := _difference(known, reported):
-        return Decision(Verdict.CONTRADICT, f"it ended as {reported.status}, but {difference}")
+    if differs := difference(known, reported):
+        return Decision(Verdict.CONTRADICT, f"it ended as {reported.status}, but {differs}")
     return Decision(Verdict.ASK if road is Road.LIST else Verdict.END)
 
 
@@ -96,11 +96,11 @@ def _is_news(known: Transaction, reported: Reported, road: Road) -> bool:
     """An answer never changes the amount: it is compared in the end with what events and the app told."""
     if road is Road.ANSWER:
         return True
-    more = reported.amount is not None and not known.tracked and _difference(known, reported) != ""
+    more = reported.amount is not None and not known.tracked and difference(known, reported) != ""
     return more or (known.amount is None and reported.amount is not None) or reported.raw != known.raw
 
 
-def _difference(known: Transaction, reported: Reported) -> str:
+def difference(known: Transaction, reported: Reported) -> str:
     """How what is said of the money differs from what we knew, "" if it does not or nobody said."""
     if known.amount is not None and reported.amount is not None and known.amount != reported.amount:
         return f"over {reported.amount} instead of {known.amount}"

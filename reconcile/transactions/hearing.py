@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from itertools import zip_longest
 from typing import Any
 
@@ -12,7 +13,7 @@ from reconcile.ledger import gaps, incidents, transactions
 from reconcile.ledger.incidents import Opening
 from reconcile.ledger.ledger import Tx
 from reconcile.model import EPOCH, GapKind, IncidentKind, Reported, Subject, TransactionStatus
-from reconcile.transactions.decide import Road, Verdict, decide, ended
+from reconcile.transactions.decide import Road, Verdict, decide, difference, ended
 from reconcile.transactions.transaction import LEFT, State, Transaction
 
 
@@ -106,24 +107,21 @@ def contradict(tx: Tx, one: Transaction, reported: Reported, reason: str) -> Non
     gaps.open_(
         tx, source=one.source, kind=GapKind.STATUS_MISMATCH, key=str(one.subject), subject=one.subject, reason=reason
     )
-    incidents.open_(
-        tx,
-        source=one.source,
-        kind=IncidentKind.STATUS_MISMATCH,
-        key=str(one.subject),
-        summary=f"{one.subject}: {reason}",
-        since=reported.changed_at or tx.now,
-        command=command(one),
-        reference=one.subject.id,
-        amount=_amount(one),
-        currency=one.currency,
-    )
+    incidents.open_all(tx, [_contradicted(one, reason, reported.changed_at or tx.now)])
 
 
 def give_up(tx: Tx, some: Sequence[Transaction]) -> None:
     """The ladder of these ended without an end: a person's turn, here and at the third party."""
     transactions.save(tx, [replace(one, state=State.UNRESOLVED) for one in some])
     incidents.open_all(tx, [_given_up(one) for one in some])
+
+
+def tell_again(tx: Tx, source: str, subjects: Sequence[Subject]) -> None:
+    """Open the incidents of those of `subjects` that still wait for a person."""
+    found = transactions.known(tx, source, subjects, lock=True).values()
+    given_up = [_given_up(one) for one in found if one.state is State.UNRESOLVED]
+    mismatches = [_contradicted(one, one.answer, one.asked_at) for one in found if one.state is State.MISMATCH]
+    incidents.open_all(tx, given_up + mismatches)
 
 
 def _given_up(one: Transaction) -> Opening:
@@ -136,6 +134,20 @@ def _given_up(one: Transaction) -> Opening:
         since=one.at or one.known_at,
         command=command(one),
         third_party=True,
+        reference=one.subject.id,
+        amount=_amount(one),
+        currency=one.currency,
+    )
+
+
+def _contradicted(one: Transaction, reason: str, since: datetime | None) -> Opening:
+    return Opening(
+        source=one.source,
+        kind=IncidentKind.STATUS_MISMATCH,
+        key=str(one.subject),
+        summary=f"{one.subject}: {reason}",
+        since=since,
+        command=command(one),
         reference=one.subject.id,
         amount=_amount(one),
         currency=one.currency,
@@ -179,4 +191,14 @@ def track(
     one = transactions.known(tx, source, [subject], lock=True)[subject]
     if one.status is TransactionStatus.PENDING:
         transactions.change(tx, one, **said)
+    elif one.state is State.SETTLED:
+        _compare(tx, one, amount, currency)
     return False
+
+
+def _compare(tx: Tx, one: Transaction, amount: str, currency: str) -> None:
+    """What the app expects with what it came to (P4): a webhook may be faster than the app."""
+    expected = replace(one, amount=Decimal(amount) if amount else one.amount, currency=currency or one.currency)
+    came_to = Reported(one.subject, one.status, one.raw, one.amount, one.currency, changed_at=one.changed_at)
+    if differs := difference(expected, came_to):
+        contradict(tx, expected, came_to, f"it ended as {one.status}, but {differs}")

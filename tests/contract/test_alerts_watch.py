@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,11 +10,14 @@ from support.ledgers import NOON, add_event
 from support.mailing import an_office
 from support.running import a_shop, a_stripe
 
-from reconcile.ledger import coverage, gaps, horizons, incidents, runs, streams, targets
+from reconcile.ledger import coverage, gaps, horizons, incidents, runs, streams, targets, transactions
 from reconcile.ledger.process import Holder
 from reconcile.ledger.tables import coverage as coverage_rows
 from reconcile.ledger.tables import runs as run_rows
-from reconcile.model import GapKind, IncidentKind, Subject, Window, micros
+from reconcile.ledger.transactions import Chosen
+from reconcile.model import GapKind, IncidentKind, Reported, Subject, TransactionStatus, Window, micros
+from reconcile.transactions import hearing, settling
+from reconcile.transactions.decide import Road
 
 SCHEDULES = "schedules: [{job: backfill, every: 15m}, {job: alerts, every: 5m}]\n"
 
@@ -201,6 +205,26 @@ def test_source_that_is_gone_takes_its_incidents_along(office):
     office.sources = ""
     assert found(office) == []
     assert "the source is not configured any more" in office.post.received[-1].part("plain")
+
+
+def test_what_waits_for_a_person_is_told_again_when_its_source_comes_back(office):
+    """P3, A4: left out of the configuration for a while, it leaves no transaction behind, nor tells of an old one."""
+    office.sources = a_shop("old")
+    with office.ledger.write() as tx:
+        reports = [Reported(Subject("order", f"{n}"), TransactionStatus.PENDING, "pending") for n in range(3)]
+        hearing.hear(tx, "old", reports, Road.EVENT)
+        some = transactions.find(tx, Chosen("old"), 3)
+        hearing.give_up(tx, [replace(some[0], answer="its provider does not know it"), some[1]])
+        hearing.contradict(tx, some[2], reports[2], "it ended as failed, but over 5 instead of 7")
+    before = found(office)
+    assert len(before) == 3
+    office.sources = ""
+    assert found(office) == []
+    with office.ledger.write() as tx:
+        settling.resolve(tx, transactions.find(tx, Chosen("old", id="1"), 1)[0], "paid in cash")
+    office.sources = a_shop("old")
+    assert sorted(found(office)) == sorted(one for one in before if "order/1 " not in one[2])
+    assert found(office) == found(office)
 
 
 def test_incidents_of_others_are_left_alone(office):

@@ -209,6 +209,21 @@ def test_tracking_is_idempotent_and_its_amount_counts(ledger):
         assert get(tx, other).amount == Decimal("8.00")
 
 
+def test_an_amount_named_after_the_end_is_compared_with_it(ledger):
+    """P4: a webhook may be faster than the app; what the app expects is compared all the same."""
+    with ledger.write() as tx:
+        hear(tx, pending(1), ended(1, amount=Decimal("7.00"), currency="EUR"))
+        assert not hearing.track(tx, "gate", SUBJECT, amount="7", currency="eur")
+        assert get(tx).state is State.SETTLED
+        assert not hearing.track(tx, "gate", SUBJECT, amount="5.00")
+        assert (get(tx).state, get(tx).status) == (State.MISMATCH, TransactionStatus.SUCCEEDED)
+        assert get(tx).answer == "it ended as succeeded, but over 7.00 instead of 5.00"
+        assert gaps.count(tx) == {("gate", GapKind.STATUS_MISMATCH): 1}
+        settling.resolve(tx, get(tx), "paid back")
+        hearing.track(tx, "gate", SUBJECT, amount="5.00")
+        assert get(tx).state is State.RESOLVED
+
+
 def test_an_amount_that_events_told_follows_them_until_the_end(ledger):
     """P4: until it ends the newest event counts, which the handler was given as well; then it is compared."""
     with ledger.write() as tx:
