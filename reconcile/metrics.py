@@ -15,8 +15,8 @@ class Metrics(Protocol):
         """A delivery was stored and answered 2xx; `how` as `inbox.How` names it."""
         ...
 
-    def refused(self, source: str, reason: str) -> None:
-        """A delivery was answered something else."""
+    def refused(self, source: str, reason: str, topic: str) -> None:
+        """A delivery was answered something else; `topic` is empty unless it was genuine."""
         ...
 
     def called(self, source: str, topic: str, outcome: str, seconds: float) -> None:
@@ -42,7 +42,7 @@ class Unmeasured:
     def received(self, source: str, topic: str, how: str) -> None:
         """Nothing."""
 
-    def refused(self, source: str, reason: str) -> None:
+    def refused(self, source: str, reason: str, topic: str) -> None:
         """Nothing."""
 
     def called(self, source: str, topic: str, outcome: str, seconds: float) -> None:

@@ -98,7 +98,7 @@ class Receiver:
             return self.store([taken])[0]
         except Exception as error:  # noqa: BLE001 - a bug of ours must not lose a delivery either: it comes again
             complain(source, error)
-            return self.refuse(source, NOT_STORED)
+            return self.refuse(source, NOT_STORED, taken)
 
     def enter(self, name: str, headers: Mapping[str, str], client: str) -> Entry | Answer:
         """What can be said before the body is read. Header names are lower case."""
@@ -133,7 +133,7 @@ class Receiver:
             log.exception("%s: a delivery could not be verified", entry.source.name)
             return Answer(401, "the delivery could not be verified", reason="signature")
         if entry.throttle is not None and (seconds := entry.throttle.take()):
-            return Answer(429, "too many deliveries a second", retry_after=seconds, reason="rate")
+            return Answer(429, "too many deliveries a second", retry_after=seconds, reason="rate", topic=identity.topic)
         return parcel.pack(entry.source, entry.connector, delivery, identity, entry.versions)
 
     def due(self, entry: Entry, taken: Parcel | Answer) -> bool:
@@ -157,9 +157,10 @@ class Receiver:
             self._wake(source)
         return answers
 
-    def refuse(self, source: str, answer: Answer) -> Answer:
-        """Count a refusal."""
-        self.metrics.refused(source, answer.reason)
+    def refuse(self, source: str, answer: Answer, parcel: Parcel | None = None) -> Answer:
+        """Count a refusal; `parcel` is the genuine delivery that could not be stored."""
+        topic = parcel.arrival.description.topic if parcel else answer.topic
+        self.metrics.refused(source, answer.reason, topic)
         return answer
 
     def _entry(self, name: str) -> Entry | None:

@@ -72,6 +72,13 @@ def check(tx: Tx, lease: Lease) -> None:
         raise _lost(lease)
 
 
+def held(tx: Tx) -> list[tuple[str, str, Holder, datetime]]:
+    """Every lease that somebody holds now: its source and job, its holder, and since when."""
+    query = select(table).where(table.c.holder != "").order_by(table.c.source, table.c.job)
+    rows = [row for row in tx.connection.execute(query) if _is_held(row, tx.now)]
+    return [(row.source, row.job, _holder(row), row.since) for row in rows]
+
+
 def release(tx: Tx, lease: Lease) -> None:
     """Give it back; one that was lost already belongs to somebody else and stays theirs."""
     tx.connection.execute(update(table).where(_held_by(lease)).values(holder="", since=None, until=None))
@@ -80,7 +87,11 @@ def release(tx: Tx, lease: Lease) -> None:
 def _is_held(row: Row[Any], now: datetime) -> bool:
     if not row.holder or row.until <= now:
         return False
-    return not Holder(row.holder, row.host, row.pid, row.process_started).gone()
+    return not _holder(row).gone()
+
+
+def _holder(row: Row[Any]) -> Holder:
+    return Holder(row.holder, row.host, row.pid, row.process_started)
 
 
 def _of(source: str, job: str) -> ColumnElement[bool]:

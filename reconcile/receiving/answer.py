@@ -10,7 +10,7 @@ class Answer:
     """What to answer the provider: an HTTP status and a short text. `seq` is the ledger's number of the event.
 
     `retry_after` is when to come again, in whole seconds, 0 where that is not said. `reason` is what a refusal is
-    counted as.
+    counted as, and `topic` that of a genuine delivery which is refused all the same.
     """
 
     status: int
@@ -18,6 +18,7 @@ class Answer:
     seq: int | None = None
     retry_after: int = 0
     reason: str = ""
+    topic: str = ""
 
 
 #: What anyone hears of whom the ledger could not store, whatever the cause: that is ours to know.

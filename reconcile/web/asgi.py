@@ -114,14 +114,14 @@ class ReceiverApp:
     async def _store(self, entry: Entry, parcel: Parcel) -> Answer:
         answer, tell = self._answers.expect()
         if not self._committer.submit(parcel, tell):
-            return self._receiver.refuse(entry.source.name, BUSY)
+            return self._receiver.refuse(entry.source.name, BUSY, parcel)
         # Should it be stored after all, the provider's next try is a repeat and changes nothing.
         late = asyncio.get_running_loop().call_later(self._committer.patience, tell, NOT_STORED)
         try:
             said: Answer = await answer
         finally:
             late.cancel()
-        return said if said.status == 200 else self._receiver.refuse(entry.source.name, said)
+        return said if said.status == 200 else self._receiver.refuse(entry.source.name, said, parcel)
 
 
 class _Body:

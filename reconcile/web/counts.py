@@ -56,10 +56,10 @@ class Counts:
         with self._lock:
             self._received[source, self._known(source, topic), how] += 1
 
-    def refused(self, source: str, reason: str) -> None:
+    def refused(self, source: str, reason: str, topic: str) -> None:
         """A delivery was not."""
         with self._lock:
-            self._refused[source, reason] += 1
+            self._refused[source, self._known(source, topic) if topic else "", reason] += 1
 
     def called(self, source: str, topic: str, outcome: str, seconds: float) -> None:
         """A handler was called."""
@@ -91,7 +91,7 @@ class Counts:
                 "reconcile_webhooks", "Deliveries stored.", ("source", "topic", "result"), dict(self._received)
             )
             yield _counter(
-                "reconcile_webhooks_rejected", "Deliveries refused.", ("source", "reason"), dict(self._refused)
+                "reconcile_webhooks_rejected", "Deliveries refused.", ("source", "topic", "reason"), dict(self._refused)
             )
             yield _counter(
                 "reconcile_handler_calls",

@@ -16,7 +16,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from reconcile.errors import LedgerError
-from reconcile.ledger import Ledger, upgrade
+from reconcile.ledger import Ledger, Tx, leases, upgrade
+from reconcile.model import iso
 
 #: Seconds that the ledger has to answer a probe.
 PATIENCE = 3.0
@@ -86,11 +87,12 @@ class Health:
         return _said(503, status="silent", threads=silent) if silent else _said(200, status="alive")
 
     def ready(self) -> Page:
-        """Whether the ledger can be read and has this code's schema."""
+        """Whether the ledger can be read and has this code's schema, and who is at work on what."""
         versions = {"version": version("reconcile"), "needed": upgrade.REVISIONS[-1]}
         try:
             with self._ledger.read() as tx:
                 schema = upgrade.revision(tx.connection)
+                at_work = _leases(tx) if schema == upgrade.REVISIONS[-1] else []
         except LedgerError as error:
             # Without the database's own words: they may name hosts and users.
             return _said(503, status="not ready", reason=str(error).partition(" (")[0], **versions)
@@ -98,7 +100,7 @@ class Health:
             upgrade.check(schema)
         except LedgerError as error:
             return _said(503, status="not ready", reason=str(error), schema=schema, **versions)
-        return _said(200, status="ready", schema=schema, **versions)
+        return _said(200, status="ready", schema=schema, leases=at_work, **versions)
 
     def metrics(self) -> Page:
         """Everything counted, in Prometheus's text format."""
@@ -114,6 +116,13 @@ def from_here(scope: Any) -> bool:
         return ip_address(peer).is_loopback
     except ValueError:
         return False
+
+
+def _leases(tx: Tx) -> list[dict[str, str]]:
+    return [
+        {"source": source, "job": job, "holder": f"{holder.host}:{holder.pid}", "since": iso(since)}
+        for source, job, holder, since in leases.held(tx)
+    ]
 
 
 def _said(code: int, **document: object) -> Page:

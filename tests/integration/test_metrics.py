@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from reconcile.clock import SystemClock
 from reconcile.config import load
 from reconcile.errors import ConfigError, LedgerError
 from reconcile.http import ProviderClient, RateBudget
-from reconcile.ledger import gaps, incidents, runs
+from reconcile.ledger import gaps, incidents, leases, runs
 from reconcile.ledger.process import Holder
 from reconcile.ledger.runs import RunStart
 from reconcile.model import GapKind, IncidentKind
@@ -63,7 +64,7 @@ PROMISED = {
     "reconcile_oldest_unsent_alert_age_seconds": set(),
     "reconcile_clock_skew_seconds": {"source"},
     "reconcile_webhooks": {"source", "topic", "result"},
-    "reconcile_webhooks_rejected": {"source", "reason"},
+    "reconcile_webhooks_rejected": {"source", "topic", "reason"},
     "reconcile_build_info": {"version", "schema"},
     "reconcile_ledger_up": set(),
     "reconcile_events": {"source", "state"},
@@ -121,8 +122,36 @@ def test_deliveries_are_counted_by_what_became_of_them(house):
         house.receiver.receive("shop", by_shopify(body, id_, **secret), body)
     assert house.value("reconcile_webhooks_total", source="shop", topic="orders/create", result="new") == 1
     assert house.value("reconcile_webhooks_total", source="shop", topic="orders/create", result="duplicate") == 1
-    assert house.value("reconcile_webhooks_rejected_total", source="shop", reason="signature") == 1
+    assert house.value("reconcile_webhooks_rejected_total", source="shop", topic="", reason="signature") == 1
     assert house.value("reconcile_duplicates_total", kind="delivery") == 1
+
+
+@pytest.mark.parametrize("road", ["function", "http"])
+def test_the_success_rate_of_deliveries_is_told_by_topic(house, monkeypatch, road):
+    """What was genuine and could not be stored is counted under its topic; the rate is stored over both."""
+    body = order()
+    headers = by_shopify(body, "w-1")
+
+    @contextmanager
+    def full():
+        raise LedgerError("ledger: no space, nothing lost, safe to re-run")
+        yield
+
+    with Front(house.receiver, house.health, ("127.0.0.1", 0)) as front:
+
+        def deliver() -> int:
+            if road == "function":
+                return house.receiver.receive("shop", headers, body).status
+            return httpx.post(f"{front.url}shop", content=body, headers=headers, trust_env=False).status_code
+
+        monkeypatch.setattr(house.ledger, "write", full)
+        assert [deliver() for _ in range(3)] == [503] * 3
+        monkeypatch.undo()
+        assert deliver() == 200
+    shop = {"source": "shop", "topic": "orders/create"}
+    stored = house.value("reconcile_webhooks_total", result="new", **shop)
+    failed = house.value("reconcile_webhooks_rejected_total", reason="ledger", **shop)
+    assert stored / (stored + failed) == 0.25
 
 
 def test_no_sender_chooses_a_label(house):
@@ -134,7 +163,7 @@ def test_no_sender_chooses_a_label(house):
         house.receiver.receive(f"source-{n}", {}, b"")
     seen = house.samples()
     assert {dict(labels)["topic"] for labels in seen["reconcile_webhooks_total"]} == {"refunds/*", "other"}
-    assert house.value("reconcile_webhooks_rejected_total", source="", reason="unknown_source") == 50
+    assert house.value("reconcile_webhooks_rejected_total", source="", topic="", reason="unknown_source") == 50
 
 
 def test_handlers_are_timed_by_topic(house):
@@ -233,20 +262,28 @@ class Away:
 def test_without_its_ledger_it_is_alive_and_not_ready_and_still_counts(tmp_path, caplog):
     """An outage of the database is no reason to be restarted; what this process counted is shown all the same."""
     house = House(Away(), tmp_path)
-    house.counts.refused("shop", "signature")
+    house.counts.refused("shop", "signature", "")
     assert house.health.alive().status == 200
     ready = house.health.ready()
     assert ready.status == 503
     assert b"db.internal" not in ready.body
     assert house.value("reconcile_ledger_up") == 0
-    assert house.value("reconcile_webhooks_rejected_total", source="shop", reason="signature") == 1
+    assert house.value("reconcile_webhooks_rejected_total", source="shop", topic="", reason="signature") == 1
     assert "metrics without those of the ledger" in caplog.text
 
 
 def test_it_is_ready_when_the_schema_is_this_codes(house):
-    """The versions are in the document; a ledger of another release is not ready, and says what to do."""
+    """Versions and leases are in the document; a ledger of another release is not ready, and says what to do."""
+    with house.ledger.write() as tx:
+        lease = leases.acquire(tx, "shop", "backfill", Holder.me())
     page = house.health.ready()
     assert (page.status, b'"status":"ready"' in page.body) == (200, True)
+    at_work = {"source": "shop", "job": "backfill", "holder": f"{lease.holder.host}:{lease.holder.pid}"}
+    (shown,) = json.loads(page.body)["leases"]
+    assert shown == at_work | {"since": shown["since"]}
+    with house.ledger.write() as tx:
+        leases.release(tx, lease)
+    assert json.loads(house.health.ready().body)["leases"] == []
     with house.ledger.write() as tx:
         tx.connection.execute(text("update reconcile_version set version_num = '9999'"))
     page = house.health.ready()

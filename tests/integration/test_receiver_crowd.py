@@ -135,7 +135,8 @@ def test_too_many_a_second_are_asked_to_come_again(sqlite_databases, tmp_path):
     """`rate_limit`: 429 with `Retry-After`; forged ones neither pass nor use it up."""
     with sqlite_databases.fresh(tmp_path) as url, open_at(url) as ledger:
         slow = dict(sources(rate_limit=2 / 3600))
-        with receiving(ledger, slow) as door:
+        flags = Flags()
+        with receiving(ledger, slow, metrics=flags) as door:
             forged = by_shopify(order(), secret="whsec_dummy_other")
             assert {door.post("shop", forged, order())[0] for _ in range(5)} == {401}
             assert door.post("shop", by_shopify(order(1), "w-1"), order(1))[0] == 200
@@ -143,6 +144,7 @@ def test_too_many_a_second_are_asked_to_come_again(sqlite_databases, tmp_path):
             assert status == 429
             assert b"retry-after: 1800" in answer.lower()
             assert len(door.rows()) == 1
+        assert flags.turned_away == [("signature", "")] * 5 + [("rate", "orders/create")]
 
 
 class Flags(Unmeasured):
@@ -150,6 +152,11 @@ class Flags(Unmeasured):
 
     def __init__(self) -> None:
         self.stored: list[tuple[str, str, str]] = []
+        self.turned_away: list[tuple[str, str]] = []
+
+    def refused(self, source, reason, topic):
+        """One."""
+        self.turned_away.append((reason, topic))
 
     def received(self, source, topic, how):
         """One."""

@@ -135,9 +135,10 @@ class Counted(Unmeasured):
     def __init__(self) -> None:
         self.reasons: list[str] = []
 
-    def refused(self, source, reason):
+    def refused(self, source, reason, topic):
         """One."""
         assert reason
+        assert topic == ""  # nobody who is not genuine names one
         self.reasons.append(reason)
 
 
