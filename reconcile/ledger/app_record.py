@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
-from sqlalchemy import Engine, bindparam, create_engine, text
+from sqlalchemy import Engine, bindparam, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from reconcile.errors import ConfigError
+from reconcile.ledger import postgresql
 from reconcile.ledger.rowset import chunks
 from reconcile.safe import safe
 
@@ -19,9 +20,13 @@ _KEYS_PER_QUERY = 500
 
 @lru_cache(maxsize=16)
 def _engine(url: str) -> Engine:
-    if url.startswith("postgresql://"):
-        url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
-    return create_engine(url, pool_pre_ping=True)
+    parsed = make_url(url)
+    if parsed.drivername not in ("postgresql", postgresql.DRIVER):
+        return create_engine(parsed, pool_pre_ping=True)
+    arguments = postgresql.reachable(parsed)
+    engine = create_engine(parsed.set(drivername=postgresql.DRIVER), pool_pre_ping=True, connect_args=arguments)
+    postgresql.wait_no_longer(engine)
+    return engine
 
 
 def of_query(source: str, url: str, query: str) -> Callable[[Collection[str]], AbstractSet[str]]:

@@ -15,6 +15,7 @@ from reconcile.clock import Clock
 from reconcile.ledger import errors
 from reconcile.ledger import upgrade as upgrades
 from reconcile.ledger.engine import Engines, connect, parse
+from reconcile.ledger.postgresql import UNBOUNDED
 from reconcile.ledger.sqlite import Turns
 
 
@@ -40,6 +41,7 @@ class Ledger:
         self._engines = engines
         # Neither the password nor the parameters, which may hold another.
         self._shown = parse(url).set(query={}).render_as_string(hide_password=True)
+        self._for_handlers = engines.writer.execution_options(**{UNBOUNDED: True})
         self._turn = Turns().take if engines.dialect == "sqlite" else nullcontext
 
     @classmethod
@@ -91,8 +93,11 @@ class Ledger:
             yield self._tx(connection)
 
     def session(self) -> Session:
-        """A session for a handler; its transaction begins at its first statement (SQLite: `BEGIN IMMEDIATE`)."""
-        return Session(self._engines.writer)
+        """A session for a handler; its transaction begins at its first statement (SQLite: `BEGIN IMMEDIATE`).
+
+        How long a statement may take is the handler's own affair: its timeout ends it.
+        """
+        return Session(self._for_handlers)
 
     def now(self) -> datetime:
         """The ledger's clock, UTC: the database's own where several machines may share it, else the injected one."""
