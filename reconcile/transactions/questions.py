@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 
 from reconcile.clock import Stop
 from reconcile.connector import Connector, ReportsStatus, ReportsTogether
-from reconcile.errors import CredentialsRefused, NotFound, ProviderError, ReconcileError, Rejected, Stopped
+from reconcile.errors import (
+    ConfigError,
+    CredentialsRefused,
+    LedgerError,
+    NotFound,
+    ProviderError,
+    ReconcileError,
+    Rejected,
+    Stopped,
+)
 from reconcile.http import ProviderClient
 from reconcile.model import Reported, Subject
 from reconcile.transactions.answers import Answer, Answered, Came, Desk
@@ -44,6 +53,14 @@ class Tally:
     def checked(self) -> int:
         """How many were asked about."""
         return self.came.total()
+
+
+class _Away(Exception):
+    """The provider told an end; what the app or the ledger knows of it cannot be asked for now."""
+
+    def __init__(self, error: ReconcileError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Questions:
@@ -93,6 +110,8 @@ class Questions:
         try:
             found = self._connector.statuses(client, subjects)
             return {subject: self._answered(fit(found[subject])) for subject in subjects if subject in found}
+        except _Away:
+            return {}  # asked alone, the first one says so
         except Exception as error:  # noqa: BLE001 - asking alone comes to the same, and says which one it is
             self.most = 1
             told = str(error) if isinstance(error, ReconcileError) else type(error).__name__
@@ -110,8 +129,12 @@ class Questions:
         except Stopped:
             return None
         except CredentialsRefused as error:
-            self._refused(error)
-            return None
+            with self._lock:
+                self.tally.refused = error
+            self._end_by(error)
+        except _Away as away:
+            self._end_by(away.error)
+        return None
 
     def _ask(self, client: ProviderClient, claimed: Transaction) -> Answer:
         """Whatever comes instead of a status keeps the state it has (P2)."""
@@ -119,7 +142,7 @@ class Questions:
         try:
             reported = self._connector.status(client, claimed.subject)
             answer = Answer(None) if reported is None else self._answered(fit(reported))
-        except (CredentialsRefused, Stopped):
+        except (CredentialsRefused, Stopped, _Away):
             raise
         except NotFound:
             answer = Answer(None)
@@ -134,7 +157,12 @@ class Questions:
         return answer
 
     def _answered(self, reported: Reported) -> Answer:
-        return self._desk.facts(reported) if reported.status.terminal else Answer(reported)
+        if not reported.status.terminal:
+            return Answer(reported)
+        try:
+            return self._desk.facts(reported)
+        except (ConfigError, LedgerError) as error:
+            raise _Away(error) from error
 
     def _failed(self, error: ProviderError) -> Answer:
         """An answer that makes no sense is about one transaction; no answer at all is about the provider."""
@@ -147,11 +175,11 @@ class Questions:
                 self._enough.set()
         return Answer(None, f"it could not be asked about: {error}")
 
-    def _refused(self, error: CredentialsRefused) -> None:
-        self._enough.set()
+    def _end_by(self, error: ReconcileError) -> None:
+        """Ask about nothing more in this run; no rung is spent by it."""
+        self.end()
         with self._lock:
             self.tally.error = str(error)
-            self.tally.refused = error
             self.tally.codes.append(error.exit_code)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 
@@ -99,6 +101,22 @@ def test_refused_credentials_spend_no_rung(bench, stripe):
     assert one(bench, intent).attempts == 0
     stripe.api_keys = {"sk_test_dummycanary7f3a"}
     assert bench.run("status-checks").transactions["checked"] == 1
+
+
+def test_an_app_that_cannot_be_asked_what_it_handled_spends_no_rung(bench):
+    """P2, P3: the provider has told the end; nobody is asked to settle it by hand while the app cannot say."""
+    book = bench.folder / "app.db"
+    recorded = f"recorded: {{database: 'sqlite:///{book}', query: 'select k from handled where k in :keys'}}"
+    stripe = stripe_at(bench, more=f"handler: app:take\n    {recorded}")
+    intent = processing(bench, stripe)
+    stripe.succeed(intent)
+    report = climb(bench)
+    assert (report.exit_code, report.transactions["checked"]) == (2, 0)
+    assert "the query of `recorded:` failed" in report.errors[0]
+    assert (one(bench, intent).attempts, open_incidents(bench)) == (0, [])
+    with closing(sqlite3.connect(book)) as table:
+        table.execute("create table handled (k text)")
+    assert bench.run("status-checks").transactions["resolved"] == 1
 
 
 def test_an_unreadable_body_never_loses_its_event(bench, stripe):
