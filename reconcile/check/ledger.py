@@ -8,7 +8,7 @@ from reconcile.check.finding import Finding, Level
 from reconcile.clock import Clock
 from reconcile.config import Config
 from reconcile.errors import LedgerError
-from reconcile.ledger import Ledger, horizons, subscriptions, views
+from reconcile.ledger import Ledger, filesystem, horizons, subscriptions, views
 from reconcile.ledger.subscriptions import Ours
 
 AREA = "ledger"
@@ -19,6 +19,11 @@ def check(config: Config, clock: Clock) -> Iterator[Finding]:
     ledger = Ledger.open(config.ledger.get_secret_value(), clock)
     try:
         yield Finding(Level.OK, AREA, f"{ledger!r} can be read and written")
+        if network := filesystem.network_of(ledger.url):
+            what = (
+                f"the file lies on a network file system ({network}), where SQLite's locks and log cannot be relied on"
+            )
+            yield Finding(Level.WARN, AREA, what, "put it on a local disk, or use PostgreSQL")
         yield from _first_contact(config, ledger)
     finally:
         ledger.close()

@@ -143,7 +143,7 @@ def _took_write_lock(driver: sqlite3.Connection) -> bool:
 
 
 def _prepare_file(url: URL) -> None:
-    path = _path(url)
+    path = path_of(url)
     directory = path.parent
     if not directory.is_dir():
         raise LedgerError(f"ledger: the directory {directory} does not exist; create it, then run again")
@@ -172,7 +172,8 @@ def _create(path: Path) -> None:
     os.close(descriptor)
 
 
-def _path(url: URL) -> Path:
+def path_of(url: URL) -> Path:
+    """The file; raises `LedgerError` for a database in memory."""
     name = (url.database or "").removeprefix("file:")
     if not name or name == ":memory:" or url.query.get("mode") == "memory":
         raise LedgerError("ledger: an in-memory database would forget everything; name a file: sqlite:///reconcile.db")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import islice
 
 from reconcile import when
+from reconcile.connector import FilterBy
 from reconcile.errors import ProviderError
-from reconcile.ledger import closing, coverage, events, leases, streams
+from reconcile.ledger import closing, coverage, events, leases, streams, subjects
 from reconcile.ledger.coverage import Covered
-from reconcile.model import EventState
+from reconcile.model import EventState, instant, micros
 from reconcile.reading import valve
 from reconcile.reading.dry import DryRecorder
 from reconcile.reading.plan import StreamPlan, satisfies
@@ -18,6 +20,11 @@ from reconcile.reading.shared import Outcome, Streaming
 from reconcile.reading.tiling import Tiler
 from reconcile.report import StreamReport
 from reconcile.windows import final_part, holes
+
+#: How far ahead of its own clock a provider's stamps may be without a word about it.
+AHEAD = timedelta(minutes=5)
+_NAMED = 1000  # records from the future are counted up to here
+_NO_END = 2**62
 
 
 def settle(shared: Streaming, planned: StreamPlan, tiler: Tiler, recorder: Recorder, outcome: Outcome) -> None:
@@ -33,6 +40,7 @@ def settle(shared: Streaming, planned: StreamPlan, tiler: Tiler, recorder: Recor
     finals = [final_part(one.window, one.read_at, shared.ask.overlap) for one in covered]
     provisional = holes(planned.asked, [window for window in finals if window is not None])
     report.provisional_from = provisional[0].start if provisional else None
+    _say_future(shared, planned, outcome)
     if isinstance(recorder, DryRecorder):
         _count_dry(report, recorder)
         _foretell(shared, outcome)
@@ -46,6 +54,23 @@ def _covered(shared: Streaming, planned: StreamPlan, recorder: Recorder) -> list
         found += coverage.load(tx, shared.source.name, str(planned.ref), planned.fingerprint)
     usable = [one for one in found if satisfies(one, planned.floors, log=planned.is_log)]
     return usable + [Covered(window, shared.ask.now + shared.ask.overlap, {}) for window in planned.elsewhere]
+
+
+def _say_future(shared: Streaming, planned: StreamPlan, outcome: Outcome) -> None:
+    """What we know of a time that has not come at the provider moves no window on: it is listed when it has."""
+    if planned.facts.filter_by is not FilterBy.UPDATED:
+        return
+    source, resource = shared.source.name, planned.facts.resource
+    with shared.context.ledger.read() as tx:
+        ahead = subjects.in_window(tx, source, resource, micros(shared.now() + AHEAD), _NO_END)
+        found = list(islice(ahead, _NAMED))
+    if found:
+        id_, version = found[0]
+        number = len(found) if len(found) < _NAMED else f"{_NAMED} or more"
+        outcome.notes.append(
+            f"{source} {planned.ref}: future_timestamp: {number} known records carry a time that has not come at the "
+            f"provider ({resource}/{id_}: {when.stamp(instant(version))}); they are looked for once it has"
+        )
 
 
 def _write_down(shared: Streaming, planned: StreamPlan, tiler: Tiler, outcome: Outcome) -> None:

@@ -124,6 +124,19 @@ def test_settings_of_every_connection(tmp_path):
     assert found == ["wal", 2, 1, 5000]
 
 
+def test_a_file_system_without_a_write_ahead_log_is_refused(monkeypatch, tmp_path):
+    """L6: SQLite would go on in another mode, in which a reader stops the writer; that is said, with two ways on."""
+
+    class NoLog(sqlite3.Connection):
+        def execute(self, statement, *bound):
+            return super().execute("select 'delete'" if "journal_mode" in statement else statement, *bound)
+
+    connect = sqlite3.dbapi2.connect
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", lambda *given, **named: connect(*given, factory=NoLog, **named))
+    with pytest.raises(LedgerError, match=r"cannot keep a write-ahead log .*'delete'.* local disk or use PostgreSQL"):
+        Ledger.open(f"sqlite:///{tmp_path / 'a.db'}", SystemClock())
+
+
 def test_timeouts_of_every_postgresql_connection(postgresql_databases, tmp_path):
     """No statement and no lock is waited for without end, and the server's list of sessions names us."""
     with postgresql_databases.fresh(tmp_path) as url:

@@ -16,6 +16,7 @@ from reconcile.check.finding import guarded
 from reconcile.check.installation import check as check_packages
 from reconcile.clock import Stop
 from reconcile.config import load
+from reconcile.ledger import filesystem
 from reconcile.sandbox import wire_faults as wires
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.faults import Faults
@@ -169,6 +170,13 @@ def test_a_ledger_that_cannot_be_opened_fails_with_5(folder, fake):
     assert "ledger" in text
     assert code == 5
     assert any("credentials" in text for text, _ in those(findings, Level.OK))
+
+
+def test_a_ledger_on_a_network_file_system_is_warned_of(folder, fake, monkeypatch):
+    """It opens there and may be damaged there; what to do stands beside it (L6)."""
+    monkeypatch.setattr(filesystem, "network_of", lambda _url: "nfs4")
+    warnings = [text for text, _ in those(found(folder, fake), Level.WARN)]
+    assert any("network file system (nfs4)" in text and "local disk, or use PostgreSQL" in text for text in warnings)
 
 
 def test_a_file_others_may_write_is_warned_of(folder, fake):
