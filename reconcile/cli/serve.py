@@ -11,7 +11,7 @@ from reconcile.cli import wiring
 from reconcile.cli.progress import watching
 from reconcile.cli.state import State
 from reconcile.config import Config
-from reconcile.connector import connector_class, is_unsigned
+from reconcile.connector import connector_class, hands_out_secrets, is_unsigned
 from reconcile.web import server
 
 
@@ -64,10 +64,12 @@ def serve(context: typer.Context, *, host: Host = "127.0.0.1", port: Port = 8000
 
 
 def warn_of_secrets(state: State, config: Config) -> None:
-    """Say of which sources every delivery will be refused."""
+    """Say of which sources every delivery will be refused, but for what a subscription of our making signs."""
     for source in config.sources.values():
-        if is_unsigned(connector_class(source.connector)(source.settings)):
+        connector = connector_class(source.connector)(source.settings)
+        if is_unsigned(connector) or (source.webhook is not None and source.webhook.secrets):
             continue
-        if source.webhook is None or not source.webhook.secrets:
-            what = f"{source.name}: webhook.secret is not set, so every delivery to it is refused"
-            state.output.say(f"warning: {what}", level=logging.WARNING)
+        ours = hands_out_secrets(connector) and source.webhook is not None and source.webhook.url is not None
+        which = "every delivery to it is refused, but for those of a subscription that `reconcile` made"
+        what = which if ours else "every delivery to it is refused"
+        state.output.say(f"warning: {source.name}: webhook.secret is not set, so {what}", level=logging.WARNING)

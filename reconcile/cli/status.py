@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -14,6 +15,7 @@ from reconcile.cli.output import Table
 from reconcile.cli.state import State
 from reconcile.operator import status as statusboard
 from reconcile.operator.status import FINAL, HOLE, PROVISIONAL, Board, RunStatus, SourceStatus, StreamStatus
+from reconcile.web.facts import exposition
 
 _INDENT = "  "
 #: Room for a stream's name, in front of its bar.
@@ -25,14 +27,25 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
 
 
-def status(context: typer.Context, *, as_json: AsJson = False) -> None:
+Metrics = Annotated[
+    bool,
+    typer.Option("--metrics", help="In Prometheus's text format, for a textfile collector or a Pushgateway."),
+]
+
+
+def status(context: typer.Context, *, as_json: AsJson = False, metrics: Metrics = False) -> None:
     """Show what is proven and what is open.
 
     From the ledger alone: no provider is asked.
     """
     state = State.of(context)
     config = wiring.load_config(state)
+    if metrics and as_json:
+        raise typer.BadParameter("cannot be combined with --json", param_hint="--metrics")
     with wiring.open_ledger(state, config) as ledger:
+        if metrics:
+            state.output.line(exposition(config, ledger), verbatim=True)
+            return
         board = statusboard.read(config, ledger, state.clock)
     if as_json:
         state.output.json(asdict(board))

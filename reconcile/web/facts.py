@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from importlib.metadata import version
 
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
 from reconcile.config import Config
@@ -85,6 +86,14 @@ class LedgerFacts:
                     provider = config.sources[source.source].connector
                     lag.add_metric((source.source, provider, stream.stream), behind.total_seconds())
         return [lag, gaps, events, paused]
+
+
+def exposition(config: Config, ledger: Ledger) -> str:
+    """The same in Prometheus's text format, for who has no process that could be scraped. Raises `LedgerError`."""
+    with ledger.read():
+        registry = CollectorRegistry(auto_describe=False)
+    registry.register(LedgerFacts(ledger, lambda: config))
+    return generate_latest(registry).decode().rstrip("\n")
 
 
 def _runs(found: Sequence[Ended]) -> Iterator[Metric]:

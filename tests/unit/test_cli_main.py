@@ -6,6 +6,7 @@ import json
 import logging
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from support.cli import CONFIG
 
 from reconcile import runner
@@ -140,6 +141,17 @@ def test_the_configuration_may_be_named_by_the_environment(folder, monkeypatch, 
     assert main(["status"]) == 2
     assert "other.yaml: not found" in capsys.readouterr().err
     assert main(["--config", "schedules.yaml", "status"]) == 0
+
+
+def test_metrics_are_printed_for_who_runs_nothing_that_could_be_scraped(capsys):
+    """`status --metrics`: the ledger's own, whole and parsable, and nothing else on stdout."""
+    assert main(["db", "upgrade"]) == 0
+    capsys.readouterr()
+    assert main(["status", "--metrics"]) == 0
+    families = {family.name for family in text_string_to_metric_families(capsys.readouterr().out)}
+    assert {"reconcile_ledger_up", "reconcile_build_info", "reconcile_runs", "reconcile_alerts_unsent"} <= families
+    assert all(name.startswith("reconcile_") for name in families)
+    assert main(["status", "--metrics", "--json"]) == 2
 
 
 def test_an_unwritable_ledger_exits_5(folder, capsys):
