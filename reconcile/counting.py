@@ -15,6 +15,9 @@ from reconcile.transactions.transaction import LEFT, OPEN, State
 #: A due event that nobody has claimed for this long is not merely on its way.
 UNCLAIMED = timedelta(minutes=1)
 
+#: On their way to a handler.
+UNDONE = (EventState.HELD, EventState.WAITING, EventState.CLAIMED)
+
 
 def count_streams(tx: Tx, report: RunReport) -> None:
     """Put each listed item into exactly one class, judged by how things stand now that the run ends (C2)."""
@@ -60,13 +63,14 @@ def count_left(tx: Tx, sources: Sequence[SourceConfig], report: RunReport) -> bo
     """Put the gaps and what waits for a handler into the report; whether anything is left at all."""
     known = {handler.source: handler for handler in report.handlers}
     for source in sources:
-        if source.handler is None:
+        states = events.open_counts(tx, source.name)
+        # Recorded is not handled: what waits goes on waiting when the handler is taken away (H7).
+        if source.handler is None and not any(states.get(state) for state in UNDONE):
             continue
         handler = known.get(source.name)
         if handler is None:
             handler = HandlerReport(source.name)
             report.handlers.append(handler)
-        states = events.open_counts(tx, source.name)
         handler.pending = states.get(EventState.WAITING, 0) + states.get(EventState.CLAIMED, 0)
         handler.held = states.get(EventState.HELD, 0)
         handler.paused = bool(targets.get(tx, source.name).paused)

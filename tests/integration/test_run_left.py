@@ -61,6 +61,15 @@ def test_a_paused_target_explains_why_its_events_wait(bench):
     assert report.handlers[0].paused
 
 
+def test_events_wait_on_when_the_handler_is_taken_away(bench):
+    """H7: a source that only detects from now on has thirty events that were recorded and never handled."""
+    bench.run("backfill", force=True)
+    bench.text = bench.text.replace("handler: app:take", "")
+    report = bench.run()
+    assert report.exit_code == 3
+    assert [(one.source, one.pending) for one in report.handlers] == [("shop", 30)]
+
+
 def test_a_dry_run_that_finds_something_exits_3_and_foretells_the_valve(bench):
     """S5, C2: a dry run says what would be, the closed valve included, and writes nothing."""
     report = bench.run(dry_run=True)
