@@ -50,6 +50,9 @@ def run(context: Context, options: Options, report: RunReport) -> int:
             results = list(pool.map(lambda source: _source(context, options, source), sources))
     else:
         results = [_source(context, options, source) for source in sources]
+    again = {(stream.source, stream.stream) for result in results for stream in result.streams}
+    # Of a stream that this run has read before, what it came to in all is told once.
+    report.streams = [one for one in report.streams if (one.source, one.stream) not in again]
     for result in results:
         report.streams += result.streams
         report.notes += result.notes

@@ -62,18 +62,11 @@ def read(reader: Reader, tiler: Tiler, resumed: Sequence[OpenWindow]) -> None:
     failed: list[BaseException] = []
 
     def work() -> None:
-        while not failed and not reader.stop.is_set():
-            opened = todo.pop() if todo else _open(reader, tiler, cut)
-            if opened is None:
-                return
-            try:
-                _read_window(reader, tiler, opened)
-            except _TooDense:
-                cut.append(opened)
-                reader.recorder.leave(opened)
-            except BaseException as error:  # noqa: BLE001 - every thread stops, then the first error is raised
-                failed.append(error)
-                _leave(reader, opened)
+        try:
+            while not failed and not reader.stop.is_set() and (opened := _open(reader, tiler, todo, cut)) is not None:
+                _read_or_cut(reader, tiler, opened, cut)
+        except BaseException as error:  # noqa: BLE001 - every thread stops, then the first error is raised
+            failed.append(error)
 
     if reader.threads <= 1:
         work()
@@ -86,14 +79,23 @@ def read(reader: Reader, tiler: Tiler, resumed: Sequence[OpenWindow]) -> None:
     reader.stop.check()
 
 
-def _leave(reader: Reader, opened: OpenWindow) -> None:
-    """Keep what was counted, unless the ledger or the lease itself is what failed."""
-    with contextlib.suppress(LedgerError):
+def _read_or_cut(reader: Reader, tiler: Tiler, opened: OpenWindow, cut: list[OpenWindow]) -> None:
+    """Read a window, or leave it to its parts. What was counted is kept, unless the ledger itself is what failed."""
+    try:
+        _read_window(reader, tiler, opened)
+    except _TooDense:
+        cut.append(opened)
         reader.recorder.leave(opened)
+    except BaseException:
+        with contextlib.suppress(LedgerError):
+            reader.recorder.leave(opened)
+        raise
 
 
-def _open(reader: Reader, tiler: Tiler, cut: Sequence[OpenWindow]) -> OpenWindow | None:
-    """What a window that was `cut` has listed already is a repeat in its parts."""
+def _open(reader: Reader, tiler: Tiler, resumed: list[OpenWindow], cut: Sequence[OpenWindow]) -> OpenWindow | None:
+    """The next window to read. What one that was `cut` has listed already is a repeat in its parts."""
+    with contextlib.suppress(IndexError):
+        return resumed.pop()
     window = tiler.next()
     if window is None:
         return None

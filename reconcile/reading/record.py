@@ -23,6 +23,8 @@ from reconcile.reading.recorder import Counts, OpenWindow
 from reconcile.transactions import hearing
 from reconcile.transactions.decide import Road
 
+#: A run may read a stream twice, before and after it mended subscriptions: its items are told apart.
+_READINGS = itertools.count()
 #: What makes an event one that this run recorded: it goes its way because of it.
 _RECORDED = (How.NEW, How.REVIVED)
 
@@ -53,6 +55,7 @@ class LedgerRecorder:
     resumable: bool
     detect_only: bool
     tell: Callable[[Arrival], tuple[Reported, ...]]
+    reading: int = field(default_factory=lambda: next(_READINGS))
     ordinals: itertools.count[int] = field(default_factory=itertools.count)
     incomplete: list[Window] = field(default_factory=list)
 
@@ -103,7 +106,7 @@ class LedgerRecorder:
 
     def _found(self, tx: Tx, opened: OpenWindow, judged: Judgement) -> None:
         found = self._taken_as_handled(judged.findings)
-        names: dict[int, str] = {place: str(next(self.ordinals)) for place in sorted(found.classes())}
+        names: dict[int, str] = {place: f"{self.reading}:{next(self.ordinals)}" for place in sorted(found.classes())}
         rows: list[Finding] = [self._finding(names[place], seq=holder.seq) for place, holder in found.held]
         self._import(tx, [self._telling(arrival) for _, arrival in found.imported])
         if self.detect_only:

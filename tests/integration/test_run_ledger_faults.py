@@ -15,8 +15,11 @@ from support.ledgers import elsewhere, later
 from support.running import CANARY, Bench, a_bench, a_shop, at_failpoint, stream_of
 
 from connectors.shopify import listing
+from reconcile.errors import LedgerError
 from reconcile.ledger import leases, sqlite
 from reconcile.ledger.integrity import problems
+from reconcile.reading.record import LedgerRecorder
+from reconcile.reading.recorder import OpenWindow
 from reconcile.sandbox.shopify import FakeShopify
 
 ORDERS = 18
@@ -155,6 +158,24 @@ def test_a_lost_lease_lets_nothing_more_be_written(bench, place):
         leases.release(tx, leases.acquire(later(tx, 3600), "shop", "backfill", elsewhere()))
     assert bench.run().exit_code == 0
     assert once_each(bench)
+
+
+@pytest.mark.parametrize("threads", [0, 3])
+def test_a_ledger_that_fails_as_a_window_is_cut_is_exit_5(on_sqlite, monkeypatch, threads):
+    """L6: no thread ends in silence: the rest of the stream was not read, and the report says why."""
+    monkeypatch.setattr(listing, "PAGE_SIZE", 1)
+    monkeypatch.setattr("reconcile.reading.tiling.PAGES_PER_WINDOW", 1)
+    on_sqlite.threads = threads
+
+    def fail(_recorder: LedgerRecorder, _opened: OpenWindow) -> None:
+        raise LedgerError("ledger: no space")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LedgerRecorder, "leave", fail)
+        report = on_sqlite.run("backfill", force=True)
+    assert (report.exit_code, stream_of(report, "shop").error) == (5, "ledger: no space")
+    assert on_sqlite.run(force=True).exit_code == 0
+    assert once_each(on_sqlite)
 
 
 def test_a_source_held_elsewhere_is_busy_and_the_other_is_done(databases, tmp_path):

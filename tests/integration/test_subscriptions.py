@@ -262,6 +262,18 @@ def test_what_was_lost_is_backfilled_in_the_same_run(bench):
     assert mutations(pay)
 
 
+def test_what_is_read_before_and_after_a_repair_is_counted_once_each(bench):
+    """C2: in the order `backfill subscriptions` a stream is read twice; its items add up, and are told in one row."""
+    shop = add_shop(bench)
+    for _ in range(3):
+        shop.create_order()
+    bench.clock.advance(600)
+    report = bench.run("backfill", "subscriptions")
+    (stream,) = report.streams
+    assert (stream.listed, stream.backfilled, stream.events) == (6, 3, 3)
+    assert stream.already_handled + stream.pending == 3
+
+
 def test_a_default_run_backfills_once(bench):
     """Subscriptions come first in a run, so its own backfill is the one that is needed."""
     shop = add_shop(bench)
