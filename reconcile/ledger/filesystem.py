@@ -10,22 +10,9 @@ from reconcile.ledger import sqlite
 from reconcile.ledger.engine import dialect_of, parse
 
 MOUNTS = Path("/proc/self/mounts")
-_NETWORKS = {
-    *(
-        "9p",
-        "afs",
-        "beegfs",
-        "ceph",
-        "cifs",
-        "coda",
-        "fuse.cephfs",
-        "fuse.glusterfs",
-        "fuse.s3fs",
-        "fuse.sshfs",
-        "gfs2",
-    ),
-    *("glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "smb3", "smbfs"),
-}
+_NETWORK = re.compile(
+    r"9p|afs|beegfs|ceph|cifs|coda|fuse\.(cephfs|glusterfs|s3fs|sshfs)|gfs2|glusterfs|gpfs|lustre|ncpfs|nfs4?|ocfs2|smb3|smbfs"
+)
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
@@ -40,7 +27,7 @@ def network_of(url: str, mounts: Path = MOUNTS) -> str:
         # Of several mounts on one point the last one counts.
         if folder.is_relative_to(point) and len(point.parts) >= innermost:
             innermost, found = len(point.parts), kind
-    return found if found in _NETWORKS else ""
+    return found if _NETWORK.fullmatch(found) else ""
 
 
 def _mounted(mounts: Path) -> Iterator[tuple[Path, str]]:

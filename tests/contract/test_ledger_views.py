@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import insert
+from support import arriving
 from support.rows import add_event, change
 
 from reconcile.ledger import events, gaps, integrity, subjects, views
@@ -85,6 +86,22 @@ def test_a_story_has_everything_in_order(ledger, seqs):
         f"#{seqs[1]} orders/updated: dead: poison; `reconcile events replay {seqs[1]}`",
     )
     assert timeline.tell(ledger, "shop", Subject("order", "none")) is None
+
+
+def test_a_story_tells_the_live_road_from_the_found_one(ledger):
+    """What a backfill found, the delivery that came after all, and one that came on its own are each called so."""
+    (found,) = arriving.enter(ledger, arriving.HELD, arriving.built())
+    arriving.put(ledger, found.seq, state=EventState.HANDLED, handled_at=arriving.T0, attempts=1)
+    arriving.enter(ledger, arriving.LIVE, arriving.live("wh-1"))
+    (live,) = arriving.enter(ledger, arriving.LIVE, arriving.live("wh-2", arriving.UPDATED))
+    story = timeline.tell(ledger, "shop", arriving.ORDER)
+    assert story is not None
+    told = [f"{entry.what} #{entry.seq}: {entry.text}" for entry in story.entries]
+    built_text = f"recorded #{found.seq}: orders/create found missing and recorded, rebuilt from a listed resource"
+    assert any(one.startswith(built_text) for one in told), told
+    assert any(one.startswith(f"recorded #{live.seq}: orders/updated delivered live; id wh-2") for one in told), told
+    assert f"alias #{found.seq}: came again as wh-1: the same event, not run twice" in told
+    assert f"handled #{found.seq}: orders/create, after 1 attempt(s)" in told
 
 
 def test_subject_types_and_first_contact(ledger, seqs):

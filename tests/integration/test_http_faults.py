@@ -1,10 +1,14 @@
 """The HTTP rows of the fault matrix, on real sockets: each server misbehaves byte by byte."""
 
+import contextlib
 import gzip
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -195,6 +199,44 @@ def test_a_huge_page_is_refused_while_it_streams(client):
 
     with WireServer(endless) as server, pytest.raises(BadAnswer, match="larger than 1000000 bytes"):
         client(server.origin).get("/orders.json")
+
+
+#: Asks for a page in a process that may not have half the memory the page would take.
+STARVED = """
+import resource, sys
+from reconcile.clock import SystemClock
+from reconcile.errors import BadAnswer
+from reconcile.http import HttpLimits, ProviderClient, RateBudget
+clock = SystemClock()
+client = ProviderClient(source="acme", origin=sys.argv[1], headers=dict, clock=clock, budget=RateBudget(1000.0, clock))
+resource.setrlimit(resource.RLIMIT_AS, (500_000_000, 500_000_000))
+try:
+    client.get("/orders.json")
+except BadAnswer as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_a_page_of_a_gigabyte_needs_no_gigabyte(packed):
+    """X5: a process that would be killed for its memory is not: the default limit ends the page long before."""
+    headers = ["Content-Length: 1000000000"] if not packed else ["Content-Encoding: gzip", "Transfer-Encoding: chunked"]
+    block = b" " * 1_000_000
+
+    def heavy(wire):
+        packer = zlib.compressobj(wbits=31)
+        wire.send(head(None, *headers))
+        with contextlib.suppress(OSError):  # whoever has had enough hangs up
+            for _ in range(1000):
+                data = packer.compress(block) if packed else block
+                wire.send(b"%x\r\n%s\r\n" % (len(data), data) if packed and data else data)
+
+    with WireServer(heavy) as server:
+        asked = subprocess.run(
+            [sys.executable, "-c", STARVED, server.origin], capture_output=True, text=True, check=False
+        )
+    assert asked.returncode == 0, asked.stderr
+    assert "larger than 20000000 bytes" in asked.stdout
 
 
 @pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"])
