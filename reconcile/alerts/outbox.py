@@ -24,11 +24,11 @@ class Post:
 
 def prepare(tx: Tx, alerts: AlertsConfig | None) -> Post:
     """Write a mail to each audience that has something new to hear. Reads only."""
-    waiting = incidents.unsettled(tx)
+    waiting, told = incidents.unsettled(tx), mails.told(tx)
     if alerts is None:
-        # What only happened is of no use to anyone whom a later configuration will name.
-        return Post(settled=[one.id for one in waiting if one.happened])
-    plan = due.plan(waiting, mails.told(tx), policy(alerts), tx.now)
+        # What is over, and nobody was told of, is of no use to anyone whom a later configuration will name.
+        return Post(settled=[one.id for one in waiting if one.state != incidents.OPEN and one.id not in told])
+    plan = due.plan(waiting, told, policy(alerts), tx.now)
     written = [
         (write(alerts, audience, news), addresses(alerts, audience), [notice for _, notice in news])
         for audience, news in sorted(plan.mails.items())

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, case, exists, func, select, text, update
+from sqlalchemy import ColumnElement, Row, and_, func, select, text, update
 
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.sql import insert
-from reconcile.ledger.tables_alerts import OPEN_INCIDENTS, UNSETTLED_INCIDENTS, notices
+from reconcile.ledger.tables_alerts import OPEN_INCIDENTS, UNSETTLED_INCIDENTS
 from reconcile.ledger.tables_alerts import incidents as table
 from reconcile.model import IncidentKind
 from reconcile.safe import safe
@@ -26,7 +26,6 @@ OPEN, CLOSED = "open", "closed"
 _LONGEST = 500
 _REFRESHED = ("summary", "tried", "command", "amount", "currency", "third_party", "seen_at")
 _OPENING = ["source", "kind", "key"]
-_TOLD = exists().where(notices.c.incident_id == table.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +141,8 @@ def close_kind(tx: Tx, *, source: str, kind: IncidentKind, note: str) -> int:
 
 
 def _close(tx: Tx, note: str, which: ColumnElement[bool]) -> int:
-    values = {
-        "state": CLOSED,
-        "note": safe(note, _LONGEST),
-        "closed_at": tx.now,
-        "settled": case((_TOLD, 0), else_=1),
-    }
+    # Whether anyone was told of it, and so has to hear of its end, is for whoever tells: it may be about to.
+    values = {"state": CLOSED, "note": safe(note, _LONGEST), "closed_at": tx.now}
     return tx.connection.execute(update(table).where(which, text(OPEN_INCIDENTS)).values(values)).rowcount
 
 

@@ -9,6 +9,7 @@ from support.mailing import BOSS, OPS, PARTY, an_office
 from support.running import at_failpoint
 
 from reconcile import failpoints
+from reconcile.alerts import outbox
 from reconcile.ledger import gaps, incidents, mails
 from reconcile.model import GapKind, IncidentKind
 
@@ -101,6 +102,25 @@ def test_what_was_over_before_anyone_was_told_is_not_told(office):
     office.open()
     office.close()
     assert office.run().alerts == {"sent": 0, "queued": 0}
+
+
+def test_what_is_over_while_its_mail_is_written_is_told_to_be_over(office, monkeypatch):
+    """A4: whoever was asked to settle a payment by hand in that very moment hears that it need not be."""
+    queue = outbox.queue
+
+    def meanwhile(tx, post):
+        if post.mails:
+            incidents.close(tx, source="pay", kind=IncidentKind.UNRESOLVED, key="pay_1", note="it succeeded")
+        queue(tx, post)
+
+    office.open()
+    with monkeypatch.context() as race:
+        race.setattr(outbox, "queue", meanwhile)
+        office.run()
+    office.run()
+    assert office.got(PARTY) == ["1 transaction to settle by hand (pay)", "transactions settled (pay)"]
+    assert office.got() == ["[reconcile] 1 new at pay", "[reconcile] 1 cleared at pay"]
+    assert office.run().alerts["sent"] == 0
 
 
 def test_what_happened_is_told_once_without_a_recovery(office):
