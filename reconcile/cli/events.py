@@ -88,9 +88,10 @@ def show(
         tries = attempts.listed(tx, [row.seq])
         aliases = [alias.id for alias in views.list_aliases(tx, [row.seq])]
     if as_json:
-        state.output.json(_document(row, tries, aliases, body=body))
+        flag = {"api_version_expected": not _unexpected(config, row)}
+        state.output.json(_document(row, tries, aliases, body=body) | flag)
         return
-    state.output.line("\n".join(_lines(row, aliases)))
+    state.output.line("\n".join(_lines(row, aliases, _unexpected(config, row))))
     for name, value in sorted(state.output.redactor.mapping(_headers(row)).items()):
         state.output.line(f"  {safe(name)}: {safe(str(value))}")
     state.output.table(_attempts(tries))
@@ -171,12 +172,22 @@ def _headers(row: Any) -> dict[str, str]:
     return msgspec.json.decode(row.headers, type=dict[str, str])
 
 
-def _lines(row: Any, aliases: Sequence[str]) -> Iterator[str]:
+def _unexpected(config: Config, row: Any) -> bool:
+    """Whether it came in an API version that its source does not name."""
+    source = config.sources.get(row.source)
+    accepted = source.webhook.api_versions if source and source.webhook else ()
+    return bool(accepted and row.api_version) and row.api_version not in accepted
+
+
+def _lines(row: Any, aliases: Sequence[str], unexpected: bool) -> Iterator[str]:  # noqa: FBT001 - a fact beside others
     rebuilt = ", rebuilt from a listed resource" if row.reconstructed else ""
     yield f"#{row.seq} {safe(row.topic)} of {row.source}: {row.state}"
     yield f"id:        {safe(row.id)}" + (f" (also {safe(', '.join(aliases))})" if aliases else "")
     yield f"subject:   {safe(row.subject_type)}/{safe(row.subject_id)}, version {shown_version(row.version)}"
     yield f"origin:    {row.origin}{rebuilt}, recorded {when.stamp(row.recorded_at)}"
+    if row.api_version:
+        flag = ", which webhook.api_versions does not name" if unexpected else ""
+        yield f"API:       {safe(row.api_version)}{flag}"
     yield f"occurred:  {when.stamp(row.occurred_at)}"
     yield f"delivered: {row.duplicates} more time(s)"
     yield f"handled:   {when.stamp(row.handled_at)} after {row.attempts} attempt(s)" + (", late" if row.late else "")

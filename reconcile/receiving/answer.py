@@ -20,6 +20,11 @@ class Answer:
     reason: str = ""
     topic: str = ""
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What goes beside it: when to come again, where that is said."""
+        return {"Retry-After": str(self.retry_after)} if self.retry_after else {}
+
 
 #: What anyone hears of whom the ledger could not store, whatever the cause: that is ours to know.
 NOT_STORED = Answer(503, "the delivery could not be stored; send it again", retry_after=5, reason="ledger")

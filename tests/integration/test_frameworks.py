@@ -18,7 +18,7 @@ from support.receiving import SECRET, by_shopify, order
 from reconcile import mounted
 from reconcile.clock import SystemClock
 from reconcile.ledger import Ledger, bodies
-from reconcile.receiver import Receiver
+from reconcile.receiver import Answer, Receiver
 
 PAGE = ROOT / "docs/how-to/receive-in-your-app.md"
 CONFIG = f"""\
@@ -98,6 +98,27 @@ def test_mounted_in_fastapi(project):
     """The ASGI receiver mounted below a path, where deliveries share commits."""
     assert posted(shown("mount")["app"], "/hooks/webhooks/acme-shop") == EXPECTED
     assert stored(project) == [order()]
+
+
+@pytest.fixture
+def busy(monkeypatch):
+    """A receiver that has no time now."""
+    answer = Answer(429, "too many deliveries a second", retry_after=7)
+    monkeypatch.setattr(mounted, "receive", lambda *_: answer)
+
+
+def test_when_to_come_again_is_passed_on(busy, site):
+    """429 and 503 say when: the provider hears it through every framework."""
+    flask = shown("flask")["app"].test_client().post("/webhooks/acme-shop", data=order())
+    slow = site.post("/webhooks/acme-shop", order(), content_type="application/json")
+
+    async def post():
+        transport = httpx.ASGITransport(shown("fastapi")["app"])
+        async with httpx.AsyncClient(transport=transport, base_url="http://acme.example") as client:
+            return await client.post("/webhooks/acme-shop", content=order())
+
+    for answer in (flask, slow, asyncio.run(post())):
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
 
 
 @pytest.fixture

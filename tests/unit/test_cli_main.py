@@ -8,11 +8,14 @@ import logging
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.cli import CONFIG
+from support.ledgers import add_event
 
 from reconcile import runner
 from reconcile.cli import main, wiring
 from reconcile.cli.signals import Terminated
+from reconcile.clock import SystemClock
 from reconcile.errors import Busy, ConfigError, CredentialsRefused, LedgerError, ReconcileError, Retriable, Stopped
+from reconcile.ledger import Ledger
 
 REPORT_KEYS = {
     "run", "started_at", "finished_at", "since", "until", "dry_run", "exit_code", "streams", "handlers",
@@ -141,6 +144,26 @@ def test_the_configuration_may_be_named_by_the_environment(folder, monkeypatch, 
     assert main(["status"]) == 2
     assert "other.yaml: not found" in capsys.readouterr().err
     assert main(["--config", "schedules.yaml", "status"]) == 0
+
+
+def test_an_event_in_an_unexpected_version_is_flagged(folder, capsys):
+    """`api_versions`: never dropped, and whoever looks at the event sees why people were told."""
+    path = folder / "schedules.yaml"
+    path.write_text(path.read_text().replace("webhook:\n", "webhook:\n      api_versions: ['2026-10']\n"))
+    assert main(["db", "upgrade"]) == 0
+    ledger = Ledger.open(f"sqlite:///{folder / 'reconcile.db'}", SystemClock())
+    with ledger.write() as tx:
+        for version in ("2019-04", "2026-10"):
+            add_event(tx, version, source="acme-shop", api_version=version)
+    ledger.close()
+    for version, flagged in (("2019-04", True), ("2026-10", False)):
+        capsys.readouterr()
+        assert main(["events", "show", version]) == 0
+        line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("API:"))
+        assert version in line
+        assert ("webhook.api_versions does not name" in line) is flagged
+        assert main(["events", "show", version, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["api_version_expected"] is not flagged
 
 
 def test_metrics_are_printed_for_who_runs_nothing_that_could_be_scraped(capsys):
