@@ -183,6 +183,7 @@ def _ask(
         streams=source.streams,
         account=greeting.account,
         limits=greeting.limits,
+        detect_only=source.handler is None and not options.baseline,
     )
 
 

@@ -203,7 +203,7 @@ def _coverage(reader: _Reader, stream: str, state: StreamState, facts: StreamFac
     return [
         _Read(one.window, final_part(one.window, one.read_at, reader.source.overlap))
         for one in kept
-        if satisfies(one, floors, log=log)
+        if satisfies(one, floors, log=log, detect_only=reader.source.handler is None)
     ]
 
 

@@ -16,6 +16,8 @@ from reconcile.model import Window, instant, iso, micros
 from reconcile.topics import Topics
 from reconcile.windows import clip, final_part, holes, merge
 
+#: Behind the name of a topic that a window was judged for by a source without a handler.
+DETECTED = " detected"
 #: A log forgets while it is read: we rely on it only as far as it surely remembers until we are through.
 LEEWAY = timedelta(minutes=10)
 
@@ -25,7 +27,7 @@ class Ask:
     """What is asked of a whole source. `now` is provider time; `settle` and `overlap` as configured.
 
     `horizons` has every configured topic, wildcards as they are written. `limits` is how far back a stream
-    can be read at all with these credentials.
+    can be read at all with these credentials. `detect_only`: there is no handler that could be given what was missed.
     """
 
     topics: Topics
@@ -39,6 +41,7 @@ class Ask:
     streams: tuple[str, ...] | None = None
     account: str = ""
     limits: Mapping[str, datetime] | None = None
+    detect_only: bool = False
 
     @property
     def start(self) -> datetime:
@@ -86,6 +89,20 @@ class StreamPlan:
     floors: Mapping[str, int]
     beyond: tuple[Beyond, ...] = ()
     elsewhere: tuple[Window, ...] = ()
+    detect_only: bool = False
+
+    @property
+    def judged(self) -> Mapping[str, int]:
+        """What a window read now is proven for. Without a handler nothing is handled: one that comes later asks for
+        more than was judged.
+        """
+        return (
+            {f"{topic}{DETECTED}": floor for topic, floor in self.floors.items()} if self.detect_only else self.floors
+        )
+
+    def met_by(self, covered: Covered) -> bool:
+        """Whether a covered window answers what is asked."""
+        return satisfies(covered, self.floors, log=self.is_log, detect_only=self.detect_only)
 
     @property
     def is_log(self) -> bool:
@@ -114,7 +131,7 @@ def plan(facts: Facts, ask: Ask, accounts: Iterable[str], coverage_of: CoverageO
             made = _plan_stream(facts, ask, ref, stream, log, log_covered, coverage_of)
             if stream.kind is StreamKind.LOG:
                 covered = coverage_of(ref, made.fingerprint)
-                log_covered = _proven(covered, made.floors, ask.overlap, log=True)
+                log_covered = _proven(covered, made.floors, ask, log=True)
             if stream.kind is StreamKind.LOG or log is None or made.need or made.beyond:
                 plans.append(made)
     return plans
@@ -154,7 +171,7 @@ def _plan_stream(
     if stream.kind is StreamKind.LIST and log is not None:
         asked = _clamp(asked, to=_edge(ask, log))
     readable = Window(min(max(asked.start, edge), asked.end), asked.end) if edge else asked
-    proven = _proven(coverage_of(ref, print_), floors, ask.overlap, log=stream.kind is StreamKind.LOG)
+    proven = _proven(coverage_of(ref, print_), floors, ask, log=stream.kind is StreamKind.LOG)
     need = [part for hole in holes(readable, [] if ask.recheck else proven) for part in holes(hole, log_covered)]
     lost = Window(asked.start, readable.start)
     beyond = (
@@ -165,7 +182,8 @@ def _plan_stream(
     if stream.filter_by is FilterBy.CREATED:
         reason = f"{ref} can be listed by creation only: what happened in this time to older objects is not proven"
         beyond += [Beyond(part, reason, proven=True) for part in holes(asked, log_covered)]
-    return StreamPlan(ref, stream, print_, readable, tuple(merge(need)), floors, tuple(beyond), tuple(log_covered))
+    needed, elsewhere = tuple(merge(need)), tuple(log_covered)
+    return StreamPlan(ref, stream, print_, readable, needed, floors, tuple(beyond), elsewhere, ask.detect_only)
 
 
 def _asked(ask: Ask, floors: Mapping[str, int]) -> Window:
@@ -221,9 +239,10 @@ def _listed(facts: Facts, name: str, lists: Collection[str]) -> bool:
     return topic.stream in lists and not topic.unrebuildable
 
 
-def _proven(covered: Iterable[Covered], floors: Mapping[str, int], overlap: timedelta, *, log: bool) -> list[Window]:
+def _proven(covered: Iterable[Covered], floors: Mapping[str, int], ask: Ask, *, log: bool) -> list[Window]:
     """What needs no further reading: judged for all these topics from these times on, and read late enough."""
-    finals = (final_part(one.window, one.read_at, overlap) for one in covered if satisfies(one, floors, log=log))
+    met = (one for one in covered if satisfies(one, floors, log=log, detect_only=ask.detect_only))
+    finals = (final_part(one.window, one.read_at, ask.overlap) for one in met)
     return merge(window for window in finals if window is not None)
 
 
@@ -236,8 +255,9 @@ def unlisted(facts: Facts, topics: Topics) -> dict[str, str]:
     return {topic.name: topic.unrebuildable for topic in found if not topic.stream}
 
 
-def satisfies(covered: Covered, floors: Mapping[str, int], *, log: bool) -> bool:
-    """Whether a covered window was judged for every topic of `floors`, from as early on.
+def satisfies(covered: Covered, floors: Mapping[str, int], *, log: bool, detect_only: bool = False) -> bool:
+    """Whether a covered window was judged for every topic of `floors`, from as early on. What was judged without a
+    handler is enough only where there is none now (`detect_only`).
 
     An entry of a log happens in its own window, so what was judged from before the window on is judged in full,
     and what is asked from its end on only is not asked of it at all. A list shows facts older than its window, so there
@@ -247,7 +267,8 @@ def satisfies(covered: Covered, floors: Mapping[str, int], *, log: bool) -> bool
     for topic, floor in floors.items():
         if log and floor >= end:
             continue
-        judged = covered.floors.get(topic)
-        if judged is None or judged > (max(floor, start) if log else floor):
+        least = max(floor, start) if log else floor
+        names = (topic, f"{topic}{DETECTED}") if detect_only else (topic,)
+        if not any(covered.floors.get(name, least + 1) <= least for name in names):
             return False
     return True

@@ -14,7 +14,7 @@ from reconcile.ledger.coverage import Covered
 from reconcile.model import EventState, instant, micros
 from reconcile.reading import valve
 from reconcile.reading.dry import DryRecorder
-from reconcile.reading.plan import StreamPlan, satisfies
+from reconcile.reading.plan import StreamPlan
 from reconcile.reading.recorder import Recorder
 from reconcile.reading.shared import Outcome, Streaming
 from reconcile.reading.tiling import Tiler
@@ -52,7 +52,7 @@ def _covered(shared: Streaming, planned: StreamPlan, recorder: Recorder) -> list
     found = list(recorder.covered) if isinstance(recorder, DryRecorder) else []
     with shared.context.ledger.read() as tx:
         found += coverage.load(tx, shared.source.name, str(planned.ref), planned.fingerprint)
-    usable = [one for one in found if satisfies(one, planned.floors, log=planned.is_log)]
+    usable = [one for one in found if planned.met_by(one)]
     return usable + [Covered(window, shared.ask.now + shared.ask.overlap, {}) for window in planned.elsewhere]
 
 

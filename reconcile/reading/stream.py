@@ -15,7 +15,7 @@ from reconcile.model import Candidate, EventState, GapKind, Snapshot
 from reconcile.reading import recorded
 from reconcile.reading.dry import DryRecorder
 from reconcile.reading.judge import Scope
-from reconcile.reading.plan import StreamPlan, satisfies
+from reconcile.reading.plan import StreamPlan
 from reconcile.reading.reader import Reader, read, resumable
 from reconcile.reading.record import LedgerRecorder, StreamKey
 from reconcile.reading.recorder import OpenWindow, Recorder
@@ -101,7 +101,7 @@ def _work(shared: Streaming, planned: StreamPlan, outcome: Outcome, records: Str
 
 def _recorder(shared: Streaming, planned: StreamPlan) -> Recorder:
     if shared.lease is None:
-        return DryRecorder(floors=planned.floors, detect_only=shared.source.handler is None)
+        return DryRecorder(floors=planned.judged, detect_only=shared.source.handler is None)
     baseline = shared.options.baseline
     book = Book(
         shared.source.name,
@@ -116,10 +116,10 @@ def _recorder(shared: Streaming, planned: StreamPlan) -> Recorder:
         lease=shared.lease,
         key=StreamKey(shared.source.name, str(planned.ref), planned.fingerprint),
         book=book,
-        floors=planned.floors,
+        floors=planned.judged,
         overlap=shared.ask.overlap,
         resumable=resumable(planned.facts),
-        detect_only=shared.source.handler is None and not baseline,
+        detect_only=planned.detect_only,
         tell=lambda arrival: told(shared.source, shared.connector, arrival.description.topic, arrival.body),
     )
 
@@ -173,7 +173,7 @@ def _resumed(shared: Streaming, planned: StreamPlan, tiler: Tiler) -> list[OpenW
     usable = [
         one
         for one in left
-        if satisfies(Covered(one.window, one.read_at, one.floors), planned.floors, log=planned.is_log)
+        if planned.met_by(Covered(one.window, one.read_at, one.floors))
         and not holes(one.window, planned.need)
         and one.read_at - one.window.end >= shared.ask.settle
     ]
