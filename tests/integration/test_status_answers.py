@@ -26,6 +26,8 @@ from reconcile.clock import Stop
 from reconcile.model import Subject, TransactionStatus
 from reconcile.sandbox.fake import respond
 from reconcile.transactions import hearing
+from reconcile.transactions.answers import Came
+from reconcile.transactions.asking import Asker
 from reconcile.transactions.transaction import LADDER
 
 
@@ -314,6 +316,20 @@ def test_a_stop_gives_back_what_was_claimed(bench, stripe):
     assert report.exit_code == 143
     bench.stop = Stop()
     assert bench.run("status-checks").transactions["checked"] == 2
+
+
+def test_two_runs_of_one_process_leave_each_others_claims_alone(bench, stripe):
+    """H1: two schedules of a daemon about one source at the same time: what one has asked about is not asked again."""
+    intent = processing(bench, stripe)
+    stripe.succeed(intent)
+    later(bench, minutes=5)
+    context = bench.context()
+    source = context.config.sources["pay"]
+    one_run, other = (Asker(context, source, context.connector(source), context.clock.now()) for _ in range(2))
+    with at_failpoint("transaction.claimed", other.run):
+        tally = one_run.run()
+    assert tally.came == {Came.RESOLVED: 1}
+    assert asked(stripe, intent) == 1
 
 
 @pytest.mark.parametrize("place", ["transaction.claimed", "transaction.asked", "transaction.applied"])
