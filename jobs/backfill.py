@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reconcile import credentials, when
+from reconcile.clock import SKEW_NOTED
 from reconcile.config import SourceConfig
 from reconcile.connector import Connector, Facts, Greeting, ListsItems, Rebuilds, StreamKind, StreamRef
 from reconcile.context import Context, Options
@@ -202,7 +203,13 @@ def _time(context: Context, source: SourceConfig, client: ProviderClient, result
     """Provider time, and how long before it nothing is settled yet; ours, doubly careful, if it tells none."""
     now = client.provider_date
     if now is not None:
-        context.metrics.skewed(source.name, (context.clock.now() - now).total_seconds())
+        skew = context.clock.now() - now
+        context.metrics.skewed(source.name, skew.total_seconds())
+        if abs(skew) >= SKEW_NOTED:
+            result.notes.append(
+                f"{source.name}: clock_skew: this machine's clock is {when.off(skew)} the provider's, which windows "
+                "follow; set it by NTP: signatures of deliveries are refused beyond 5 minutes"
+            )
         return now, source.settle
     result.notes.append(
         f"{source.name}: the provider tells no time; using this machine's clock and twice the settle time"

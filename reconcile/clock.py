@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from reconcile.errors import Stopped
 
+#: A clock that is further than this from a provider's: windows and leases still work, but somebody should look.
+SKEW_NOTED = timedelta(seconds=30)
 #: Seconds between looks for a stop that was asked for in the one moment in which it wakes nobody.
 _LOOK = 1.0
 

@@ -71,3 +71,8 @@ def span(length: timedelta) -> str:
     parts = [f"{number}{unit}" for number, unit in ((day, "d"), (hour, "h"), (minute, "m"), (second, "s"))]
     first = next((place for place, part in enumerate(parts) if part[0] != "0"), 3)
     return " ".join(part for part in parts[first : first + 2] if part[0] != "0") or "0s"
+
+
+def off(skew: timedelta) -> str:
+    """How far a clock is `ahead of` or `behind` another: `1d behind`."""
+    return f"{span(abs(skew))} {'ahead of' if skew > timedelta(0) else 'behind'}"

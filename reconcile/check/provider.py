@@ -11,7 +11,7 @@ import httpx
 from reconcile import when
 from reconcile.check import subscriptions
 from reconcile.check.finding import Finding, Level, failure
-from reconcile.clock import Clock, Stop
+from reconcile.clock import SKEW_NOTED, Clock, Stop
 from reconcile.config import HttpHandler, SourceConfig
 from reconcile.connector import Connector, Receives, SeesSubscriptions, Signs, connector_class, is_unsigned
 from reconcile.context import provider_client
@@ -21,8 +21,6 @@ from reconcile.ledger.subscriptions import Ours
 from reconcile.reading.plan import unlisted, wanted_streams
 from reconcile.topics import Topics
 
-#: From here on windows and leases still work, but somebody should look.
-SKEW_NOTED = timedelta(seconds=30)
 #: Receivers refuse signatures further from their clock than this, ours among them.
 SKEW_REFUSED = timedelta(minutes=5)
 
@@ -81,7 +79,7 @@ def _skew(source: SourceConfig, client: ProviderClient, clock: Clock) -> Finding
         what = "clock: the provider does not say what time it is, so windows settle twice as long"
         return Finding(Level.WARN, source.name, what, "keep this machine's clock set by NTP")
     skew = clock.now() - client.provider_date
-    text = f"clock: ours is {when.span(abs(skew))} {'ahead of' if skew > timedelta() else 'behind'} the provider's"
+    text = f"clock: ours is {when.off(skew)} the provider's"
     if abs(skew) >= SKEW_REFUSED:
         remedy = "set this machine's clock by NTP: signatures are refused beyond 5 minutes"
         return Finding(Level.FAIL, source.name, text, remedy, ConfigError.exit_code)

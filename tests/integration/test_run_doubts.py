@@ -214,6 +214,8 @@ def test_windows_follow_the_providers_clock_not_ours(sqlite_databases, tmp_path,
         report = made.run(since=since)
         told = stream_of(report, "shop")
         assert (report.exit_code, told.covered) == (0, True)
+        (said,) = [note for note in report.notes if "clock_skew" in note]
+        assert ("behind the provider's" in said) == (by > timedelta())
         assert abs(told.end - (shop.clock.now() - timedelta(minutes=2))) < timedelta(seconds=5)
         assert made.handled("shop") == dict.fromkeys(ids(made), 1)
 
