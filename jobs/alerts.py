@@ -8,6 +8,7 @@ from __future__ import annotations
 from reconcile import failpoints
 from reconcile.alerts import delivery, outbox, watch
 from reconcile.config import AlertsConfig
+from reconcile.connector import counts_in_minor_units
 from reconcile.context import Context, Options
 from reconcile.errors import Busy
 from reconcile.leasing import holding
@@ -40,7 +41,7 @@ def _tell(context: Context, options: Options, report: RunReport, lease: Lease) -
     watch.write(ledger, lease, seen)
     failpoints.reach("alerts.seen")
     with ledger.read() as tx:
-        post = outbox.prepare(tx, alerts)
+        post = outbox.prepare(tx, alerts, _in_minor_units(context))
     with ledger.write() as tx:
         leases.check(tx, lease)
         outbox.queue(tx, post)
@@ -49,6 +50,11 @@ def _tell(context: Context, options: Options, report: RunReport, lease: Lease) -
     failpoints.reach("alerts.committed")
     if alerts is not None:
         _send(context, options, report, lease, alerts)
+
+
+def _in_minor_units(context: Context) -> frozenset[str]:
+    sources = context.config.sources.items()
+    return frozenset(name for name, source in sources if counts_in_minor_units(context.connector(source)))
 
 
 def _send(context: Context, options: Options, report: RunReport, lease: Lease, alerts: AlertsConfig) -> None:

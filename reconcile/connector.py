@@ -369,6 +369,11 @@ def is_unsigned(connector: Connector) -> bool:
     return bool(getattr(connector, "unsigned", False))
 
 
+def counts_in_minor_units(connector: object) -> bool:
+    """Whether its amounts are whole numbers of the currency's smallest unit: a connector's hook `minor_units`."""
+    return bool(getattr(connector, "minor_units", False))
+
+
 def hands_out_secrets(connector: object) -> bool:
     """Whether making a subscription answers with a secret that is shown once: a connector's hook of that name."""
     return bool(getattr(connector, "hands_out_secrets", False))

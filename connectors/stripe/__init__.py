@@ -27,6 +27,7 @@ class Stripe:
     facts: Facts = FACTS
     Settings: ClassVar[type[BaseModel]] = StripeSettings
     hands_out_secrets = True
+    minor_units = True  # https://docs.stripe.com/currencies#zero-decimal: 1999 is 19.99 usd, and 1999 jpy
 
     def __init__(self, settings: StripeSettings) -> None:
         self._settings = settings

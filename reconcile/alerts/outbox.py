@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconcile.alerts import due, message, render
@@ -10,6 +11,7 @@ from reconcile.alerts.digest import News
 from reconcile.alerts.due import ESCALATION, OPERATORS, THIRD_PARTY, Audience, Policy
 from reconcile.config import AlertsConfig
 from reconcile.ledger import Tx, incidents, mails
+from reconcile.ledger.incidents import Incident
 from reconcile.ledger.mails import Letter, Mail, Notice
 from reconcile.model import iso
 
@@ -22,15 +24,19 @@ class Post:
     settled: list[int] = field(default_factory=list)
 
 
-def prepare(tx: Tx, alerts: AlertsConfig | None) -> Post:
-    """Write a mail to each audience that has something new to hear. Reads only."""
+def prepare(tx: Tx, alerts: AlertsConfig | None, minor: Collection[str] = ()) -> Post:
+    """Write a mail to each audience that has something new to hear. Reads only.
+
+    `minor` are the sources whose amounts are in the currency's smallest unit: a mail says so, lest cents be taken for
+    euros.
+    """
     waiting, told = incidents.unsettled(tx), mails.told(tx)
     if alerts is None:
         # What is over, and nobody was told of, is of no use to anyone whom a later configuration will name.
         return Post(settled=[one.id for one in waiting if one.state != incidents.OPEN and one.id not in told])
     plan = due.plan(waiting, told, policy(alerts), tx.now)
     written = [
-        (write(alerts, audience, news), addresses(alerts, audience), [notice for _, notice in news])
+        (write(alerts, audience, news, minor), addresses(alerts, audience), [notice for _, notice in news])
         for audience, news in sorted(plan.mails.items())
     ]
     return Post(written, plan.settled)
@@ -48,14 +54,22 @@ def policy(alerts: AlertsConfig) -> Policy:
     return Policy(alerts.repeat, tuple(step.after for step in alerts.escalate), frozenset(alerts.third_parties))
 
 
-def write(alerts: AlertsConfig, audience: Audience, news: News) -> Letter:
+def write(alerts: AlertsConfig, audience: Audience, news: News, minor: Collection[str] = ()) -> Letter:
     """The letter that tells an audience its news."""
     if audience.name == THIRD_PARTY:
-        made = render.for_third_party(news, source=audience.source, sender=alerts.from_)
+        made = render.for_third_party(news, source=audience.source, sender=alerts.from_, minor=audience.source in minor)
     else:
-        made = render.for_operators(news, most=alerts.digest, repeat=alerts.repeat)
+        made = render.for_operators(_with_units(news, minor), most=alerts.digest, repeat=alerts.repeat)
     id_ = message.message_id(audience, news, alerts.from_)
     return Letter(id_, audience.name, audience.source, audience.step, made.subject, made.plain, made.html)
+
+
+def _with_units(news: News, minor: Collection[str]) -> News:
+    return [(_with_unit(one) if one.source in minor else one, notice) for one, notice in news]
+
+
+def _with_unit(one: Incident) -> Incident:
+    return replace(one, currency=f"{one.currency}, in its smallest unit" if one.currency else "in the smallest unit")
 
 
 def trial(alerts: AlertsConfig, now: datetime) -> Mail:

@@ -76,8 +76,11 @@ def for_operators(news: News, *, most: int, repeat: timedelta) -> Rendered:
     )
 
 
-def for_third_party(news: News, *, source: str, sender: str) -> Rendered:
-    """What someone outside needs to settle transactions by hand: references, amounts and times, nothing else."""
+def for_third_party(news: News, *, source: str, sender: str, minor: bool = False) -> Rendered:
+    """What someone outside needs to settle transactions by hand: references, amounts and times, nothing else.
+
+    `minor`: the amounts are in the currency's smallest unit.
+    """
     still = [incident for incident, notice in news if notice.state != CLEARED]
     over = [incident for incident, notice in news if notice.state == CLEARED]
     what = f"{_count(len(still), 'transaction')} to settle by hand" if still else "transactions settled"
@@ -90,6 +93,7 @@ def for_third_party(news: News, *, source: str, sender: str) -> Rendered:
         over=_oldest(over),
         over_more=max(0, len(over) - MOST_NAMED),
         sender=sender,
+        minor=minor and any(incident.amount for incident in still),
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from support import mailing
 from support.mailing import BOSS, OPS, PARTY, an_office
-from support.running import at_failpoint
+from support.running import a_stripe, at_failpoint
 
 from reconcile import failpoints
 from reconcile.alerts import outbox
@@ -280,3 +281,19 @@ def test_third_party_sees_reference_amount_and_time_only(office):
             assert hidden not in part
     assert str(mail.message["Reply-To"]) == OPS
     assert str(mail.message["To"]) == PARTY
+
+
+def test_cents_are_not_taken_for_euros(office, monkeypatch):
+    """P4: where amounts are in the smallest unit, as Stripe has them, each mail says so; elsewhere it does not."""
+    words = "smallest unit"
+    office.open()
+    office.run()
+    assert not any(words in mail.part(part) for mail in office.post.received for part in ("plain", "html"))
+    office.sources = a_stripe("cents", "charge.failed")
+    monkeypatch.setattr(mailing, "ALERTS", mailing.ALERTS.replace("{{pay:", "{{cents:"))
+    office.open("ch_1", source="cents")
+    office.open("ch_2", source="cents", amount="", currency="")
+    office.run()
+    for address, said in ((OPS, "(1999 eur, in its smallest unit)"), (PARTY, "1999 usd is 19.99")):
+        mail = office.post.to(address)[-1]
+        assert all(mail.part(part).count(said) == 1 for part in ("plain", "html")), mail.part("plain")
