@@ -1,7 +1,8 @@
 """Who is to be told what now. Pure: the same incidents, notices and instant always give the same answer.
 
 An audience is told of an incident's opening once, then again after each `repeat` while nobody acknowledged or snoozed
-it, and of its end if it was told of its beginning. Further audiences are told as an incident grows old.
+it, and when a snooze ends; and of its end if it was told of its beginning. Further audiences are told as an incident
+grows old.
 """
 
 from __future__ import annotations
@@ -105,12 +106,17 @@ def _repeat(
         for last, repetitions in [_last_told(told.get(incident.id, {}))]
         if last is not None
     ]
-    if not any(now - last >= policy.repeat for _, last, _ in waiting):
+    if not any(now - last >= policy.repeat or _woke(incident, last, now) for incident, last, _ in waiting):
         return
     for incident, last, repetitions in waiting:
-        if now - last >= policy.repeat / 2:
+        if now - last >= policy.repeat / 2 or _woke(incident, last, now):
             notice = Notice(incident.id, REPEATED, OPERATORS, repetitions + 1)
             found.mails.setdefault(Audience(OPERATORS), []).append((incident, notice))
+
+
+def _woke(incident: Incident, last: datetime, now: datetime) -> bool:
+    """Whether a person had put it off, and nobody was told since that ended."""
+    return incident.snoozed_until is not None and last < incident.snoozed_until <= now
 
 
 def _last_told(told: Told) -> tuple[datetime | None, int]:

@@ -184,6 +184,18 @@ def test_snoozed_is_told_no_more_for_a_while(office):
     assert office.got() == ["[reconcile] 1 new at pay"]
 
 
+def test_snoozed_after_it_was_told_is_told_again_when_the_snooze_ends(office):
+    """Not now means later: once, when the time is over, however long the interval between repetitions."""
+    id_ = office.open()
+    office.run()
+    with office.ledger.write() as tx:
+        incidents.snooze(tx, [id_], office.clock.now() + timedelta(hours=4))
+    for _ in range(8):
+        office.later(hours=1)
+        office.run()
+    assert office.got() == ["[reconcile] 1 new at pay", "[reconcile] 1 still open at pay"]
+
+
 def test_age_brings_in_more_people(office):
     """A2: each step of the escalation is told once, when its age has come, and told of the end."""
     office.more = f"  escalate: [{{after: 2h, to: [{BOSS}]}}, {{after: 4h, to: [chief@acme.example]}}]\n"
