@@ -18,6 +18,7 @@ from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.fake import Handle
 from reconcile.sandbox.shopify import FakeShopify
 from reconcile.sandbox.stripe import FakeStripe
+from reconcile.web.server import counts
 
 ORDERS = 18
 LIST = r"/orders\.json"
@@ -211,9 +212,12 @@ def test_windows_follow_the_providers_clock_not_ours(sqlite_databases, tmp_path,
         for _ in range(ORDERS):
             shop.create_order()
             made.clock.advance(1800)
+        made.metrics = counted = counts(made.config)
         report = made.run(since=since)
         told = stream_of(report, "shop")
         assert (report.exit_code, told.covered) == (0, True)
+        assert abs(counted._skew["shop",] + by.total_seconds()) < 5
+        assert counted._requests["shop", "200"] > 0
         (said,) = [note for note in report.notes if "clock_skew" in note]
         assert ("behind the provider's" in said) == (by > timedelta())
         assert abs(told.end - (shop.clock.now() - timedelta(minutes=2))) < timedelta(seconds=5)

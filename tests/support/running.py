@@ -17,6 +17,7 @@ from reconcile.clock import Stop
 from reconcile.context import Context, Options
 from reconcile.ledger import Ledger
 from reconcile.ledger.tables import events
+from reconcile.metrics import Metrics, Unmeasured
 from reconcile.model import Event
 from reconcile.report import RunReport
 from reconcile.sandbox.clock import SettableClock
@@ -77,6 +78,7 @@ class Bench:
     stop: Stop = field(default_factory=Stop)
     refuses: Callable[[Event], bool] = lambda _event: False
     env: dict[str, str] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=Unmeasured)
 
     def __post_init__(self) -> None:
         self.ledger = Ledger.open(self.url, self.clock)
@@ -97,7 +99,14 @@ class Bench:
     def context(self) -> Context:
         """A context whose parts are all in this process."""
         return Context(
-            self.config(), self.ledger, self.clock, self.stop, self._transport, self._target, threads=self.threads
+            self.config(),
+            self.ledger,
+            self.clock,
+            self.stop,
+            self._transport,
+            self._target,
+            threads=self.threads,
+            metrics=self.metrics,
         )
 
     def _transport(self, source: config.SourceConfig) -> httpx.MockTransport:
