@@ -188,6 +188,11 @@ class SourceConfig(Tuning):
         return handler
 
 
+#: Retries come for days, and a person may have an event sent again for weeks (Stripe: 30 days): an event whose keys are
+#: gone by then would be handled a second time.
+KEYS_AT_LEAST = timedelta(days=30)
+
+
 class ScheduleConfig(_Frozen):
     """When a job runs, for which sources (None: all), and the two jobs' own options.
 
@@ -236,6 +241,8 @@ class ScheduleConfig(_Frozen):
             raise kinds.problem_at("keep_keys", "is for the job purge only")
         if self.keep_keys and self.keep_keys < (self.keep_payloads or self.keep_keys):
             raise kinds.problem_at("keep_keys", "must not be shorter than keep_payloads")
+        if self.keep_keys and self.keep_keys < KEYS_AT_LEAST:
+            raise kinds.problem_at("keep_keys", "must be 30d or more: providers send events again for as long")
         if self.job == "purge" and not (self.keep_payloads or self.keep_keys):
             raise ValueError("must say keep_payloads, such as keep_payloads: 90d")
         return self

@@ -164,6 +164,10 @@ BROKEN = {
         below("schedules:", "  - {job: backfill, every: 1m, keep_payloads: 90d}"),
         ":7:47 schedules[0].keep_payloads: is for the job purge only (got 90d)",
     ),
+    "keys forgotten too soon": (
+        below("schedules:", "  - {job: purge, every: 1d, keep_keys: 7d}"),
+        ":7:40 schedules[0].keep_keys: must be 30d or more: providers send events again for as long",
+    ),
     "cron four": (
         below("schedules:", "  - {job: backfill, cron: '* * * *'}"),
         (
