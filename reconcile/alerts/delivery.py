@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,6 +11,7 @@ from reconcile.alerts import message
 from reconcile.alerts.smtp import Session, Unreachable, Verdict
 from reconcile.config import AlertsConfig
 from reconcile.context import Context
+from reconcile.errors import LeaseLost, LedgerError
 from reconcile.ledger import leases, mails
 from reconcile.ledger.leases import Lease
 from reconcile.ledger.mails import Mail
@@ -19,6 +20,9 @@ from reconcile.ledger.mails import Mail
 WAITS = tuple(timedelta(minutes=number) for number in (1, 5, 15, 60))
 #: An address that is still put off so long after the mail was written is given up, as mail servers do.
 GIVE_UP = timedelta(days=5)
+#: Seconds that a ledger is waited for which cannot be written to just after a mail has left: on SQLite a handler may
+#: hold it for as long as its timeout allows. And those between two looks.
+PATIENCE, LOOK = 60.0, 0.5
 
 
 @dataclass(slots=True)
@@ -58,6 +62,12 @@ def _send(context: Context, alerts: AlertsConfig, lease: Lease, session: Session
     failpoints.reach("mail.before_send")
     verdicts = post(session, alerts, mail)
     failpoints.reach("mail.sent")
+    _waited_for(context, lambda: _mark(context, lease, mail, verdicts))
+    failpoints.reach("mail.marked")
+    return any(one.accepted for one in verdicts.values())
+
+
+def _mark(context: Context, lease: Lease, mail: Mail, verdicts: Mapping[str, Verdict]) -> None:
     with context.ledger.write() as tx:
         leases.check(tx, lease)
         taken = {address: one for address, one in verdicts.items() if one.accepted}
@@ -66,8 +76,22 @@ def _send(context: Context, alerts: AlertsConfig, lease: Lease, session: Session
         refused, later = _refused(verdicts, given_up=tx.now - mail.created_at >= GIVE_UP)
         mails.mark_dead(tx, mail.id, refused)
         mails.mark_later(tx, mail.id, later, WAITS)
-    failpoints.reach("mail.marked")
-    return bool(taken)
+
+
+def _waited_for(context: Context, write: Callable[[], None]) -> None:
+    """A ledger that is away or busy is waited for: what was sent and is not known to be is sent again (A3)."""
+    until = context.clock.monotonic() + PATIENCE
+    while True:
+        try:
+            write()
+        except LeaseLost:
+            raise
+        except LedgerError:
+            if context.stop.is_set() or context.clock.monotonic() >= until:
+                raise
+            context.clock.wait(LOOK)
+        else:
+            return
 
 
 def _refused(verdicts: Mapping[str, Verdict], *, given_up: bool) -> tuple[dict[str, str], dict[str, str]]:

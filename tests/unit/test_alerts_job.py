@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from support.running import a_stripe, at_failpoint
 
 from reconcile import failpoints
 from reconcile.alerts import outbox
+from reconcile.errors import LedgerError
 from reconcile.ledger import gaps, incidents, mails
 from reconcile.model import GapKind, IncidentKind
 
@@ -122,6 +124,32 @@ def test_what_is_over_while_its_mail_is_written_is_told_to_be_over(office, monke
     assert office.got(PARTY) == ["1 transaction to settle by hand (pay)", "transactions settled (pay)"]
     assert office.got() == ["[reconcile] 1 new at pay", "[reconcile] 1 cleared at pay"]
     assert office.run().alerts["sent"] == 0
+
+
+def test_a_ledger_that_is_busy_after_a_mail_has_left_is_waited_for(office, monkeypatch):
+    """A3: on SQLite a slow handler keeps all other writers waiting; what the server took is not sent again for that."""
+    write, busy = office.ledger.write, []
+
+    def sent():
+        if not busy:
+            busy.extend([True] * 3)
+
+    @contextmanager
+    def locked():
+        if any(busy):
+            busy[busy.index(True)] = False
+            raise LedgerError("ledger: somebody else is writing; nothing lost, safe to re-run")
+        with write() as tx:
+            yield tx
+
+    office.open()
+    monkeypatch.setattr(office.ledger, "write", locked)
+    with at_failpoint("mail.sent", sent):
+        office.run()
+    office.later(minutes=5)
+    office.run()
+    assert busy == [False] * 3
+    assert (office.got(), len(office.got(PARTY))) == (["[reconcile] 1 new at pay"], 1)
 
 
 def test_what_happened_is_told_once_without_a_recovery(office):
