@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from reconcile.ledger import closing, gaps
 from reconcile.model import (
     EventState,
     GapKind,
+    Origin,
     iso,
     micros,
 )
@@ -37,6 +39,14 @@ def test_the_repeat_of_a_delivery_that_replaced_a_rebuilt_event_is_a_repeat(ledg
     (first,) = enter(ledger, LIVE, live("wh-1", body=b"real"))
     (retried,) = enter(ledger, LIVE, live("wh-2", body=b"real"))
     assert (first.how, retried.how, retried.seq) == (How.REPLACED, How.DUPLICATE, found.seq)
+
+
+def test_a_log_that_lists_a_held_event_lets_it_no_further(ledger):
+    """Valve: only a live delivery says that the app hears of it in any case; a log is a backfill like the list."""
+    (found,) = enter(ledger, HELD, built())
+    (logged,) = enter(ledger, HELD, replace(live("evt_1", body=b"real"), origin=Origin.BACKFILL))
+    now = row(ledger, found.seq)
+    assert (logged.how, now.state, now.origin, now.body) == (How.REPLACED, EventState.HELD, Origin.BACKFILL, b"real")
 
 
 @pytest.mark.parametrize("state", [EventState.WAITING, EventState.HANDLED, EventState.DEAD])

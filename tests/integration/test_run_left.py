@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from support.running import CANARY, Bench, a_bench, a_shop, stream_of
 
+from reconcile import counting
 from reconcile.errors import ConfigError
 from reconcile.ledger import events, gaps, targets, views
 from reconcile.ledger.views import EventFilter
@@ -59,6 +60,25 @@ def test_a_paused_target_explains_why_its_events_wait(bench):
     assert open_gaps(bench) == []
     assert report.exit_code == 3
     assert report.handlers[0].paused
+
+
+def test_a_paused_target_is_left_even_with_nothing_to_deliver(bench):
+    """A target that is still paused is no good end: the next delivery would wait, and nobody would know."""
+    assert bench.run(force=True).exit_code == 0
+    with bench.ledger.write() as tx:
+        targets.pause(tx, "shop", targets.HAND, "deploying")
+    report = bench.run()
+    assert (report.exit_code, report.gaps_total) == (3, 0)
+    assert [(one.pending, one.held, one.paused) for one in report.handlers] == [(0, 0, True)]
+
+
+def test_the_list_of_gaps_is_capped_and_their_number_is_not(bench, monkeypatch):
+    """An outage of a year must not fill memory or a terminal; the number is exact, over all sources."""
+    monkeypatch.setattr(counting, "GAPS_LISTED", 7)
+    bench.text = bench.text.replace("handler: app:take", "")
+    report = bench.run("backfill")
+    assert (report.gaps_total, len(report.gaps)) == (30, 7)
+    assert {gap.kind for gap in report.gaps} == {"missing"}
 
 
 def test_events_wait_on_when_the_handler_is_taken_away(bench):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from reconcile.connector import Facts, FilterBy, StreamFacts, StreamKind, TopicFacts
 from reconcile.ledger.coverage import Covered
 from reconcile.model import Occurrence, Window, micros
@@ -53,6 +55,21 @@ def test_windows_end_at_provider_time_less_settle():
     (orders,) = plan(SHOP, ask(["orders/updated"], NOW - DAY), ("",), nothing)
     assert orders.asked == Window(NOW - DAY, NOW - 2 * MINUTE)
     assert orders.need == (orders.asked,)
+
+
+@pytest.mark.parametrize(
+    ("until", "end"),
+    [
+        (NOW + DAY, NOW - 2 * MINUTE),
+        (NOW - MINUTE, NOW - 2 * MINUTE),
+        (NOW - HOUR, NOW - HOUR),
+        (NOW - 3 * DAY, NOW - DAY),
+    ],
+)
+def test_until_never_reaches_into_what_is_not_settled(until, end):
+    """C4: also where somebody asks for it; nor does it end before the beginning."""
+    (orders,) = plan(SHOP, ask(["orders/updated"], NOW - DAY, until=until), ("",), nothing)
+    assert orders.asked == Window(NOW - DAY, end)
 
 
 def test_what_was_read_too_early_is_read_again_and_nothing_else():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime
 
-from reconcile.report import GapReport, HandlerReport, RunReport, StreamReport, exit_code
+from reconcile.report import GAPS_LISTED, GapReport, HandlerReport, RunReport, StreamReport, exit_code
 
 NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
 #: The first that applies of signal, bug, configuration, ledger, coverage, busy, left.
@@ -46,6 +46,7 @@ def test_the_report_has_the_names_that_scripts_read():
     assert set(document["streams"][0]) == set(STREAM.split())
     assert set(document["handlers"][0]) == set(HANDLER.split())
     assert set(document["gaps"][0]) == set(GAP.split())
+    assert GAPS_LISTED == 1000
     assert set(document["transactions"]) == {"checked", "resolved", "pending", "unresolved"}
     assert set(document["alerts"]) == {"sent", "queued"}
     assert document["streams"][0]["provisional_from"] == "2024-06-01T12:00:00.000000Z"
