@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from reconcile.clock import Stop
 from reconcile.connector import Connector, ReportsStatus, ReportsTogether
 from reconcile.errors import (
+    BadAnswer,
     ConfigError,
     CredentialsRefused,
     LedgerError,
@@ -25,6 +26,7 @@ from reconcile.errors import (
 )
 from reconcile.http import ProviderClient
 from reconcile.model import Reported, Subject
+from reconcile.safe import safe
 from reconcile.transactions.answers import Answer, Answered, Came, Desk
 from reconcile.transactions.telling import fit
 from reconcile.transactions.transaction import Transaction
@@ -141,7 +143,7 @@ class Questions:
         assert isinstance(self._connector, ReportsStatus)  # noqa: S101 - narrows for mypy; the job has asked
         try:
             reported = self._connector.status(client, claimed.subject)
-            answer = Answer(None) if reported is None else self._answered(fit(reported))
+            answer = Answer(None) if reported is None else self._answered(_about(claimed, fit(reported)))
         except (CredentialsRefused, Stopped, _Away):
             raise
         except NotFound:
@@ -181,6 +183,14 @@ class Questions:
         with self._lock:
             self.tally.error = str(error)
             self.tally.codes.append(error.exit_code)
+
+
+def _about(claimed: Transaction, reported: Reported) -> Reported:
+    """`reported`, if it is about what was asked: a proxy may mix up answers, and amounts are often the same."""
+    if reported.subject.id != claimed.subject.id:
+        told = safe(str(reported.subject))
+        raise BadAnswer(f"{claimed.source}: it was asked about {claimed.subject} and answered about {told}")
+    return reported
 
 
 def _parts(some: Sequence[Transaction], size: int) -> list[list[Transaction]]:

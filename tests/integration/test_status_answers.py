@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 
+import httpx
 import pytest
 from support.asking import asked, climb, processing
 from support.pending import (
@@ -81,6 +82,22 @@ def test_an_answer_that_cannot_be_read_keeps_the_state(bench, stripe, body):
     report = bench.run("status-checks")
     assert report.exit_code == 4
     assert one(bench, intent).status is TransactionStatus.PENDING
+
+
+def test_an_answer_about_another_transaction_is_none(bench, stripe):
+    """P2, P4: a proxy that answers with another payment's body must not end this one, whatever the amounts."""
+    intent, other = processing(bench, stripe), processing(bench, stripe)
+    stripe.succeed(other)
+
+    def mixed_up(request, handle):
+        return handle(httpx.Request("GET", str(request.url).replace(intent, other), headers=request.headers))
+
+    bench.faults["pay"].add(mixed_up, path=f"payment_intents/{intent}", times=0)
+    later(bench, minutes=5)
+    report = bench.run("status-checks", "dispatch")
+    assert (report.exit_code, report.transactions["resolved"]) == (4, 1)
+    assert (one(bench, intent).status, one(bench, intent).attempts) == (TransactionStatus.PENDING, 1)
+    assert bench.handled("pay", "payment_intent.succeeded") == {other: 1}
 
 
 def test_a_provider_that_is_down_is_left_alone(bench, stripe):
