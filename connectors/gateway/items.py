@@ -165,6 +165,11 @@ class Items:
             facts=facts,
         )
 
+    def tells_a_day(self, item: dict[str, Any], *, updated: bool) -> bool:
+        """Whether an item says only on which day it was created (or `updated`)."""
+        tokens = self._updated if updated else self._created
+        return tokens is not None and moments.is_a_day(find(item, tokens))
+
     def _time(self, item: dict[str, Any], tokens: tuple[str, ...] | None) -> datetime | None:
         found = None if tokens is None else find(item, tokens)
         return None if found is None or found == "" else moments.read(found, self._zone)

@@ -90,6 +90,9 @@ class Listing:
         at = entry.updated if filters.by_update else entry.created
         if at is None:
             raise ValueError(f"{entry.id} has no {filters.field}, by which the list is filtered")
+        if self._items.tells_a_day(item, updated=filters.by_update):
+            # What comes later that day would lie in a moment that was read before it happened.
+            raise ValueError(f"{entry.id} tells only the day of its {filters.field}, and a list is read by the moment")
         return Snapshot(self._items.subject(entry), entry.version or micros(at), at, body, entry)
 
 

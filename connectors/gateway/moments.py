@@ -15,6 +15,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,9})?")
 #: Larger numbers are milliseconds: as seconds they would lie beyond the year 5138.
 _MILLISECONDS = 10**11
 _MOST_DIGITS = 30
+_LONGEST_DAY = len("2024-06-01")
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
 
@@ -41,6 +42,11 @@ def _read(value: Any, zone: tzinfo) -> datetime:
         raise ValueError("a time has fewer digits")
     scale = 1_000 if abs(number) >= _MILLISECONDS else 1_000_000
     return EPOCH + timedelta(microseconds=int(number * scale))
+
+
+def is_a_day(value: Any) -> bool:
+    """Whether a time that can be read is no moment but a whole day, as `2024-06-01` is."""
+    return isinstance(value, str) and len(value) <= _LONGEST_DAY and not _NUMBER.fullmatch(value)
 
 
 def resolution(listing: ListSettings) -> timedelta:

@@ -186,6 +186,16 @@ def test_what_is_not_the_list_is_an_error(answer):
         listed(gateway(), handle)
 
 
+@pytest.mark.parametrize("day", ["2024-06-01", "2024-W22-6"])
+def test_a_list_whose_times_are_days_proves_nothing(day):
+    """C3: a payment of the afternoon would lie at midnight, which was read and called final long before."""
+    handle, _ = answering({"payments": [{**ITEM, "created_at": day}]})
+    with pytest.raises(BadAnswer, match="tells only the day of its created_at"):
+        listed(gateway(), handle)
+    updated, _ = answering({"payments": [{**ITEM, "updated_at": day}]})
+    assert len(listed(gateway(listing={"paging": "none"}), updated)) == 1
+
+
 def test_html_with_status_200_is_an_error():
     """A page for people is no list (C9)."""
     faults = Faults(FakeGateway(shapes.PLAIN, clock=SettableClock(NOW)))
