@@ -19,6 +19,8 @@ ORDERS = 18  # below the valve's ratio rule
 PAGE = 5
 LIST = r"/orders\.json"
 SCOPES = r"/access_scopes\.json"
+#: Nothing is asked about transactions: their questions go to the same path as the list.
+QUIET = "handler: app:take\n    transactions: []"
 EVIL = "https://evil.example/admin/api/2026-10/orders.json?page_info=x"
 TRICK = "https://broken.myshopify.com@evil.example/orders.json?page_info=x"
 DOWNGRADE = "http://broken.myshopify.com/admin/api/2026-10/orders.json?page_info=x"
@@ -42,7 +44,7 @@ def populate(made: Bench) -> None:
     """Orders one a half hour, in both shops."""
     for name in ("broken", "healthy"):
         shop = FakeShopify(clock=made.clock, shop=f"{name}.myshopify.com", access_token=CANARY, throttle=False)
-        made.add(name, a_shop(name), shop)
+        made.add(name, a_shop(name, more=QUIET), shop)
     for _ in range(ORDERS):
         for faults in made.faults.values():
             faults.fake.create_order()
