@@ -59,7 +59,7 @@ def test_a_timestamp_with_an_offset_is_that_instant(moment, offset):
 
 
 @given(MOMENTS)
-def test_a_naive_timestamp_means_utc_in_every_zone(moment):
+def test_a_date_or_naive_timestamp_means_utc_in_every_zone(moment):
     """The zone of this machine changes nothing (C14)."""
     before = os.environ.get("TZ")
     try:
@@ -67,6 +67,8 @@ def test_a_naive_timestamp_means_utc_in_every_zone(moment):
             os.environ["TZ"] = zone
             time.tzset()
             assert when.parse(moment.isoformat(), NOW) == moment.replace(tzinfo=UTC)
+            midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=UTC)
+            assert when.parse(moment.date().isoformat(), NOW) == midnight
     finally:
         os.environ.pop("TZ") if before is None else os.environ.update(TZ=before)
         time.tzset()
