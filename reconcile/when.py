@@ -62,6 +62,11 @@ def exact(when: datetime) -> str:
     return iso(when) if when.microsecond else stamp(when)
 
 
+def times(number: int, what: str) -> str:
+    """A number of things, in the singular if it is one: `1 attempt`, `2 attempts`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def span(length: timedelta) -> str:
     """A length in its two largest units: `45s`, `12m 5s`, `3h 20m`, `7d 2h`; never negative."""
     seconds = max(0, int(length.total_seconds()))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconcile import when
 from reconcile.check import handlers, installation, ledger, mail, provider
 from reconcile.check.finding import Finding, Level, guarded
 from reconcile.clock import Clock, Stop
@@ -30,7 +31,7 @@ def check_configured(
     config: Config, clock: Clock, stop: Stop, transports: Transports = lambda _source: None
 ) -> Iterator[Finding]:
     """Everything a configuration names, the ledger first, then source by source."""
-    yield Finding(Level.OK, "configuration", f"{config.path} names {len(config.sources)} source(s)")
+    yield Finding(Level.OK, "configuration", f"{config.path} names {when.times(len(config.sources), 'source')}")
     yield from (Finding(Level.WARN, "configuration", warning) for warning in config.warnings)
     yield from guarded("ledger", ledger.check(config, clock))
     yield from guarded(mail.AREA, mail.check(config, stop))

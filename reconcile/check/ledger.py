@@ -18,7 +18,7 @@ def check(config: Config, clock: Clock) -> Iterator[Finding]:
     """Opening it creates what is lacking and tries a write, so a failure here is one that a run would have."""
     ledger = Ledger.open(config.ledger.get_secret_value(), clock)
     try:
-        yield Finding(Level.OK, AREA, f"{ledger!r} can be read and written")
+        yield Finding(Level.OK, AREA, f"{ledger.shown} can be read and written")
         if network := filesystem.network_of(ledger.url):
             what = (
                 f"the file lies on a network file system ({network}), where SQLite's locks and log cannot be relied on"

@@ -12,7 +12,7 @@ import typer
 from reconcile import when
 from reconcile.alerts import delivery, outbox, smtp
 from reconcile.cli import wiring
-from reconcile.cli.options import AsJson, Limit, OneSource, known_sources
+from reconcile.cli.options import LARGEST, AsJson, Limit, OneSource, known_sources
 from reconcile.cli.output import Table
 from reconcile.cli.signals import stopping
 from reconcile.cli.state import State
@@ -29,7 +29,9 @@ Kind = Annotated[
 ]
 Numbers = Annotated[
     list[int] | None,
-    typer.Argument(metavar="INCIDENT", help="Numbers of incidents; without any, all that --source and --kind choose."),
+    typer.Argument(
+        metavar="INCIDENT", max=LARGEST, help="Numbers of incidents; without any, all that --source and --kind choose."
+    ),
 ]
 
 
@@ -119,7 +121,9 @@ def test(context: typer.Context) -> None:
     state = State.of(context)
     config = wiring.load_config(state)
     if config.alerts is None:
-        raise ConfigError(f"{config.path}: there is no section `alerts`: nobody to write to, and no server")
+        raise ConfigError(
+            f"{config.path}: there is no section `alerts`, so nobody is written to; add the one that `reconcile init` shows"
+        )
     mail = outbox.trial(config.alerts, state.clock.now())
     with stopping(state.stop):
         accepted = _try(state, config.alerts, mail)
@@ -141,16 +145,22 @@ def _try(state: State, alerts: AlertsConfig, mail: Mail) -> bool:
 
 def _duration(text: str) -> timedelta:
     try:
-        return parse_duration(text)
+        span = parse_duration(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--for") from None
+    if not span:
+        raise typer.BadParameter("must be longer than nothing", param_hint="--for")
+    return span
 
 
 def _chosen(tx: Tx, config: Config, numbers: Sequence[int], source: str, kind: IncidentKind | None) -> list[int]:
     """The incidents that are meant: by number, or all open ones of a source or kind, never simply all."""
     for number in numbers:
-        if incidents.get(tx, number) is None:
+        one = incidents.get(tx, number)
+        if one is None:
             raise ConfigError(f"there is no incident {number}; `reconcile alerts list` shows those there are")
+        if one.state != incidents.OPEN:
+            raise ConfigError(f"incident {number} is over; `reconcile alerts list` shows those that are open")
     if numbers:
         return list(numbers)
     if not source and kind is None:

@@ -39,8 +39,8 @@ def daemon(
     if not config.schedules:
         raise ConfigError(f"{config.path}: there are no schedules; add some under `schedules:`")
     wiring.check_handlers(state, config)
-    if metrics and not serve:
-        raise typer.BadParameter("is of the port that --serve opens; say --serve too", param_hint="--metrics")
+    if not serve:
+        _check_unserved(context, metrics)
     if serve:
         warn_of_secrets(state, config)
     with wiring.working(state, config) as work, ExitStack() as stack:
@@ -56,6 +56,15 @@ def daemon(
         if not standing.run():
             signals.leave(work.stop.exit_code)
     raise typer.Exit(work.stop.exit_code)
+
+
+def _check_unserved(context: typer.Context, metrics: object) -> None:
+    """What is of the receiver means nothing without it: whoever says it believes that deliveries are received."""
+    said = {name: context.get_parameter_source(name) for name in ("host", "port")}
+    given = [f"--{name}" for name, source in said.items() if source and source.name == "COMMANDLINE"]
+    given += ["--metrics"] if metrics else []
+    if given:
+        raise typer.BadParameter("is of the port that --serve opens; say --serve too", param_hint=given[0])
 
 
 def _read(state: State) -> Config:

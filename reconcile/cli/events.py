@@ -59,12 +59,21 @@ def list_(
     names = known_sources(config, [source]) if source else ("",)
     wanted = EventFilter(names[0], tuple(state_ or ()), topic, subject(about) if about else None)
     with wiring.open_ledger(state, config) as ledger, ledger.read() as tx:
-        rows = views.list_events(tx, wanted, limit)
+        rows = views.list_events(tx, wanted, limit + 1)
+    more = len(rows) > limit
+    rows = rows[:limit]
     if as_json:
         state.output.json({"events": [_summary(row) for row in rows]})
     else:
         state.output.table(_table(rows))
-        state.output.line(f"{len(rows)} events" if rows else "no such events")
+        state.output.line(_how_many(len(rows), more=more))
+
+
+def _how_many(shown: int, *, more: bool) -> str:
+    """There may be millions: they are not counted to say that there are more."""
+    if more:
+        return f"the newest {shown}; --limit shows more"
+    return f"{when.times(shown, 'event')}" if shown else "no such events"
 
 
 def show(
@@ -179,6 +188,13 @@ def _unexpected(config: Config, row: Any) -> bool:
     return bool(accepted and row.api_version) and row.api_version not in accepted
 
 
+def _handled(row: Any) -> str:
+    tries = when.times(row.attempts, "attempt")
+    if row.handled_at is None:
+        return f"not yet, after {tries}" if row.attempts else "not yet"
+    return f"{when.stamp(row.handled_at)} after {tries}{', late' if row.late else ''}"
+
+
 def _lines(row: Any, aliases: Sequence[str], unexpected: bool) -> Iterator[str]:  # noqa: FBT001 - a fact beside others
     rebuilt = ", rebuilt from a listed resource" if row.reconstructed else ""
     yield f"#{row.seq} {safe(row.topic)} of {row.source}: {row.state}"
@@ -189,8 +205,8 @@ def _lines(row: Any, aliases: Sequence[str], unexpected: bool) -> Iterator[str]:
         flag = ", which webhook.api_versions does not name" if unexpected else ""
         yield f"API:       {safe(row.api_version)}{flag}"
     yield f"occurred:  {when.stamp(row.occurred_at)}"
-    yield f"delivered: {row.duplicates} more time(s)"
-    yield f"handled:   {when.stamp(row.handled_at)} after {row.attempts} attempt(s)" + (", late" if row.late else "")
+    yield f"delivered: {when.times(row.duplicates, 'more time')}"
+    yield f"handled:   {_handled(row)}"
     if row.error:
         yield f"error:     {safe(row.error, 2000)}"
     yield f"body:      {len(row.body)} bytes, SHA-256 {row.body_hash.hex()}"

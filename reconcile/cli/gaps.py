@@ -12,7 +12,7 @@ import typer
 
 from reconcile import when
 from reconcile.cli import wiring
-from reconcile.cli.options import AsJson, Limit, OneSource, known_sources
+from reconcile.cli.options import LARGEST, AsJson, Limit, OneSource, known_sources
 from reconcile.cli.output import Table
 from reconcile.cli.state import State
 from reconcile.config import Config
@@ -35,11 +35,14 @@ _ADVICE = {
 
 Kind = Annotated[GapKind | None, typer.Option("--kind", metavar="KIND", help="Only this kind.", show_default=False)]
 Number = Annotated[
-    int, typer.Argument(metavar="GAP", help="The gap's number, as `gaps list` shows it.", show_default=False)
+    int,
+    typer.Argument(metavar="GAP", max=LARGEST, help="The gap's number, as `gaps list` shows it.", show_default=False),
 ]
 Numbers = Annotated[
     list[int] | None,
-    typer.Argument(metavar="GAP", help="Numbers of gaps; without any, all that --source and --kind choose."),
+    typer.Argument(
+        metavar="GAP", max=LARGEST, help="Numbers of gaps; without any, all that --source and --kind choose."
+    ),
 ]
 
 #: Gaps dealt with in one transaction at most; the command says so when there are more.
@@ -120,6 +123,8 @@ def ignore(
     """
     state = State.of(context)
     config = wiring.load_config(state)
+    if not reason.strip():
+        raise typer.BadParameter("must say why it is all right", param_hint="--reason")
     with wiring.open_ledger(state, config) as ledger, ledger.write() as tx:
         chosen = _chosen(tx, config, numbers or (), source, kind)
         number = gaps.ignore(tx, [gap.id for gap in chosen], reason)

@@ -29,7 +29,8 @@ def init(
     """
     state = State.of(context)
     _write_new(path, starter())
-    state.output.line(f"wrote {path}; set what it names in the environment, then: reconcile --config {path} check")
+    named = "" if str(path) == DEFAULT_CONFIG else f"--config {path} "
+    state.output.line(f"wrote {path}; set what it names in the environment, then: reconcile {named}check")
 
 
 def _write_new(path: Path, text: str) -> None:

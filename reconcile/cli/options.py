@@ -33,7 +33,9 @@ Sources = Annotated[
     list[str] | None,
     typer.Option("--source", metavar="NAME", help="Only this source; may be given more than once.", show_default=False),
 ]
-Limit = Annotated[int, typer.Option("--limit", metavar="NUMBER", min=1, help="At most this many.")]
+#: No row of a ledger has a larger number, and no database counts further.
+LARGEST = 2**63 - 1
+Limit = Annotated[int, typer.Option("--limit", metavar="NUMBER", min=1, max=LARGEST, help="At most this many.")]
 
 
 def instant(text: str | None, option: str, clock: Clock) -> datetime | None:

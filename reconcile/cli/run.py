@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -22,6 +22,10 @@ from reconcile.topics import Topics
 Since = Annotated[
     str | None, typer.Option(metavar="WHEN", help=f"From when: {WHEN}.", show_default="the frontier of each stream")
 ]
+
+
+#: The jobs that read streams.
+_READING = frozenset({"backfill", "subscriptions"})
 
 
 def register(app: typer.Typer) -> None:
@@ -70,7 +74,9 @@ def run(
         recheck=recheck,
         allow_reprocess=allow_reprocess,
     )
-    _execute(state, config, _known_jobs(jobs or ()), options, "run", as_json=as_json)
+    known = _known_jobs(jobs or ())
+    _check_reading(known, {"--since": since, "--until": until, "--stream": stream, "--recheck": recheck})
+    _execute(state, config, known, options, "run", as_json=as_json)
 
 
 def baseline(
@@ -100,11 +106,24 @@ def _execute(
     if not jobs or "dispatch" in jobs:
         wiring.check_handlers(state, config, options.sources)
     with wiring.working(state, config) as work:
-        state.output.say(_window(options))
+        if _reads(jobs):
+            state.output.say(_window(options))
         report = wiring.watched(state, RECORDED if options.baseline else MISSING)(work, jobs, options, command)
     records.finished(report)
     reports.show(state, report, as_json=as_json)
     raise typer.Exit(report.exit_code)
+
+
+def _reads(jobs: Sequence[str]) -> bool:
+    """Whether one of `jobs` reads streams; `subscriptions` does for a source that it mended."""
+    return not jobs or not _READING.isdisjoint(jobs)
+
+
+def _check_reading(jobs: Sequence[str], given: Mapping[str, object]) -> None:
+    """An option that nothing would heed is refused: whoever gave it believes that something was read."""
+    idle = [option for option, value in given.items() if value]
+    if idle and not _reads(jobs):
+        raise typer.BadParameter(f"{listed(jobs)} reads no stream; say `run backfill` too", param_hint=idle[0])
 
 
 def _check_window(state: State, options: Options) -> None:

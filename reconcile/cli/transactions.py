@@ -23,6 +23,7 @@ from reconcile.ledger.transactions import Chosen
 from reconcile.safe import safe
 from reconcile.transactions import settling, tracking
 from reconcile.transactions.ladders import ladder_of
+from reconcile.transactions.tracking import Tracked
 from reconcile.transactions.transaction import LADDER, LEFT, Transaction
 from reconcile.transactions.transaction import State as Standing
 
@@ -176,13 +177,20 @@ def track(
     state = State.of(context)
     config = wiring.load_config(state)
     began = instant(at, "--at", state.clock)
+    (name,) = known_sources(config, [source])
     try:
-        one = tracking.tracked(config, source, id_, type_=type_, amount=amount, currency=currency, at=began)
+        one = tracking.tracked(config, name, id_, type_=type_, amount=amount, currency=currency, at=began)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--amount") from None
     with wiring.open_ledger(state, config) as ledger:
         new = tracking.keep(ledger, one)
-    state.output.line(f"{one.source} {one.subject}: {'followed' if new else 'followed already'}")
+    state.output.line(f"{one.source} {one.subject}: {'followed' if new else 'followed already'}{_expected(one)}")
+
+
+def _expected(one: Tracked) -> str:
+    """What is expected of it from now on, as far as it was said."""
+    said = f"{one.amount} {one.currency}".strip()
+    return f", and {said} expected" if said else ""
 
 
 def _one(tx: Tx, config: Config, text: str, source: str) -> Transaction:

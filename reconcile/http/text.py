@@ -11,8 +11,8 @@ _SECRET = 8  # characters; anything shorter is a word that happens to be a heade
 
 
 def safe(text: str, length: int = SHOWN) -> str:
-    """The first `length` characters of `text` that print: no control, bidi, zero-width or surrogate ones."""
-    kept = (" " if character.isspace() else character for character in text)
+    """The first `length` characters of `text` that print, on one line: no control, bidi, zero-width or surrogate ones."""
+    kept = " ".join(text.split())
     return "".join(character for character in kept if character.isprintable())[:length]
 
 

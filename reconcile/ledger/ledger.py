@@ -40,7 +40,7 @@ class Ledger:
         self.clock = clock
         self._engines = engines
         # Neither the password nor the parameters, which may hold another.
-        self._shown = parse(url).set(query={}).render_as_string(hide_password=True)
+        self.shown = parse(url).set(query={}).render_as_string(hide_password=True)
         self._for_handlers = engines.writer.execution_options(**{UNBOUNDED: True})
         self._turn = Turns().take if engines.dialect == "sqlite" else nullcontext
 
@@ -69,7 +69,7 @@ class Ledger:
             ledger.close()
 
     def __repr__(self) -> str:
-        return f"Ledger({self._shown!r})"
+        return f"Ledger({self.shown!r})"
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
@@ -77,18 +77,18 @@ class Ledger:
 
         SQLite takes its write lock at once, so never hold one over a network call.
         """
-        with errors.translated(self._shown), self._turn(), self._engines.writer.connect() as connection:
+        with errors.translated(self.shown), self._turn(), self._engines.writer.connect() as connection:
             connection.begin()
             yield self._tx(connection)
             try:
                 connection.commit()
             except DBAPIError as error:
-                raise errors.of_commit(error, self._shown) from error
+                raise errors.of_commit(error, self.shown) from error
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """One snapshot for every statement of the block; writing in it is refused."""
-        with errors.translated(self._shown), self._engines.reader.connect() as connection:
+        with errors.translated(self.shown), self._engines.reader.connect() as connection:
             connection.begin()
             yield self._tx(connection)
 
@@ -118,7 +118,7 @@ class Ledger:
                 upgrades.upgrade(tx.connection)
         else:
             upgrades.check(found)
-        with errors.translated(self._shown):
+        with errors.translated(self.shown):
             self._engines.probe(upgrades.VERSION_TABLE)
 
     def _tx(self, connection: Connection) -> Tx:

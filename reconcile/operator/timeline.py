@@ -10,7 +10,7 @@ from typing import Any
 from reconcile import when
 from reconcile.ledger import Ledger, attempts, views
 from reconcile.ledger.views import EventFilter
-from reconcile.model import EventState, Subject, instant, iso
+from reconcile.model import EventState, Subject, instant
 
 #: More events of one subject than this are cut off, the oldest first; it is said.
 MOST = 1000
@@ -84,7 +84,12 @@ def _of_event(event: Any) -> Iterator[Entry]:
     yield Entry(event.recorded_at, "recorded", text, event.seq)
     if event.handled_at is not None:
         late = ", late" if event.late else ""
-        yield Entry(event.handled_at, event.state, f"{event.topic}{late}, after {event.attempts} attempt(s)", event.seq)
+        yield Entry(
+            event.handled_at,
+            event.state,
+            f"{event.topic}{late}, after {when.times(event.attempts, 'attempt')}",
+            event.seq,
+        )
 
 
 def _of_attempt(attempt: Any) -> Entry:
@@ -108,7 +113,7 @@ def _of_gap(gap: Any) -> Iterator[Entry]:
 def _next(events: Sequence[Any]) -> Iterator[str]:
     """Where each event that is not done stands, and how often it was delivered again."""
     for event in events:
-        again = f"; delivered {event.duplicates} more time(s)" if event.duplicates else ""
+        again = f"; delivered {when.times(event.duplicates, 'more time')}" if event.duplicates else ""
         if event.state not in (EventState.HANDLED, EventState.SUPERSEDED) or again:
             yield f"#{event.seq} {event.topic}: {_standing(event)}{again}"
 
@@ -116,11 +121,15 @@ def _next(events: Sequence[Any]) -> Iterator[str]:
 def _standing(event: Any) -> str:
     match event.state:
         case EventState.WAITING:
-            return f"waiting for attempt {event.attempts + 1} at {iso(event.next_at)}" if event.next_at else "waiting"
+            return (
+                f"waiting for attempt {event.attempts + 1} at {when.stamp(event.next_at)}"
+                if event.next_at
+                else "waiting"
+            )
         case EventState.HELD:
             return "held behind the valve: `reconcile baseline` or `reconcile run --force`"
         case EventState.CLAIMED:
-            return f"with {event.claim_owner} until {iso(event.claim_until)}"
+            return f"with {event.claim_owner} until {when.stamp(event.claim_until)}"
         case EventState.DEAD:
             return f"dead: {event.error}; `reconcile events replay {event.seq}`"
         case EventState.IGNORED:
