@@ -122,7 +122,7 @@ def test(context: typer.Context) -> None:
     config = wiring.load_config(state)
     if config.alerts is None:
         raise ConfigError(
-            f"{config.path}: there is no section `alerts`, so nobody is written to; add the one that `reconcile init` shows"
+            f"{config.path}: there is no section `alerts`: nobody to write to; add the one that `reconcile init` shows"
         )
     mail = outbox.trial(config.alerts, state.clock.now())
     with stopping(state.stop):

@@ -11,7 +11,7 @@ _SECRET = 8  # characters; anything shorter is a word that happens to be a heade
 
 
 def safe(text: str, length: int = SHOWN) -> str:
-    """The first `length` characters of `text` that print, on one line: no control, bidi, zero-width or surrogate ones."""
+    """The first `length` characters of `text` that print, on one line: no control, bidi, zero-width, surrogate."""
     kept = " ".join(text.split())
     return "".join(character for character in kept if character.isprintable())[:length]
 
