@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from support.running import CANARY, a_bench, a_shop
+from support.running import a_bench, add_shop
 
 from reconcile.ledger import incidents
 from reconcile.model import IncidentKind
-from reconcile.sandbox.shopify import FakeShopify
 
 
 @pytest.fixture
 def bench(databases, tmp_path):
     with a_bench(databases, tmp_path) as bench:
-        fake = FakeShopify(clock=bench.clock, shop="shop.myshopify.com", access_token=CANARY, throttle=False)
-        bench.add("shop", a_shop("shop"), fake)
+        add_shop(bench)
         yield bench
 
 

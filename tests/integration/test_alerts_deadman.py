@@ -7,11 +7,10 @@ import threading
 
 import httpx
 import pytest
-from support.running import CANARY, a_bench, a_shop
+from support.running import a_bench, add_shop
 
 from reconcile.alerts import deadman
 from reconcile.sandbox.server import serve
-from reconcile.sandbox.shopify import FakeShopify
 
 
 class Switch:
@@ -35,9 +34,7 @@ def switch():
 @pytest.fixture
 def bench(sqlite_databases, tmp_path, switch):
     with serve(switch) as served, a_bench(sqlite_databases, tmp_path) as bench:
-        bench.add(
-            "shop", a_shop("shop"), FakeShopify(clock=bench.clock, shop="shop.myshopify.com", access_token=CANARY)
-        )
+        add_shop(bench)
         use(bench, f"{served.url}/dummy-uuid")
         yield bench
 

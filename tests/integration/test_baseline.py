@@ -6,13 +6,12 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from support.running import CANARY, Bench, a_bench, a_shop, at_failpoint
+from support.running import Bench, a_bench, add_shop, at_failpoint
 
 from connectors.shopify import listing
 from reconcile.ledger import horizons, leases
 from reconcile.ledger.leases import Holder
 from reconcile.sandbox.fake import Handle
-from reconcile.sandbox.shopify import FakeShopify
 
 ORDERS = 12  # too few for the valve to close for their share
 DAY = timedelta(days=1)
@@ -23,8 +22,7 @@ def bench(sqlite_databases, tmp_path, monkeypatch):
     """A shop whose twelve orders its app has handled, on three pages; no run has seen it."""
     monkeypatch.setattr(listing, "PAGE_SIZE", 5)
     with a_bench(sqlite_databases, tmp_path) as made:
-        shop = FakeShopify(clock=made.clock, shop="shop.myshopify.com", access_token=CANARY, throttle=False)
-        made.add("shop", a_shop("shop"), shop)
+        shop = add_shop(made)
         for _ in range(ORDERS):
             shop.create_order()
             made.clock.advance(60)

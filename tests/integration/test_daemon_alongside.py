@@ -7,12 +7,11 @@ from contextlib import contextmanager
 
 import pytest
 from support.receiving import by_shopify, order
-from support.running import CANARY, Bench, a_shop
+from support.running import Bench, add_shop
 
 from reconcile.clock import SystemClock
 from reconcile.daemon import Daemon
 from reconcile.receiver import Receiver
-from reconcile.sandbox.shopify import FakeShopify
 
 SCHEDULES = """\
 schedules:
@@ -25,8 +24,7 @@ LONG = 20.0  # seconds until a test gives up
 def bench(ledger_url, tmp_path):
     """A shop by the real clock, on every engine."""
     made = Bench(tmp_path, ledger_url, SystemClock())
-    fake = FakeShopify(clock=made.clock, shop="acme.myshopify.com", access_token=CANARY, throttle=False)
-    made.add("acme", a_shop("acme"), fake)
+    add_shop(made, "acme")
     made.text += SCHEDULES
     yield made
     made.ledger.close()

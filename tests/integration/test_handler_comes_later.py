@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from support.running import CANARY, Bench, a_bench, a_shop
+from support.running import Bench, a_bench, add_shop
 
 from reconcile import inbox
 from reconcile.inbox import Book
 from reconcile.model import Arrival, Description, EventState, Occurrence, Origin, Subject, micros
-from reconcile.sandbox.shopify import FakeShopify
 
 HANDLER = "handler: app:take"
 
@@ -19,8 +18,7 @@ HANDLER = "handler: app:take"
 def bench(databases, tmp_path):
     """A shop that is known, with a handler."""
     with a_bench(databases, tmp_path) as made:
-        shop = FakeShopify(clock=made.clock, shop="shop.myshopify.com", access_token=CANARY, throttle=False)
-        made.add("shop", a_shop("shop", topics="orders/create", more=HANDLER), shop)
+        add_shop(made, topics="orders/create", more=HANDLER)
         assert made.run(since=None).exit_code == 0
         made.clock.advance(600)
         yield made

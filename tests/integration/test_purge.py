@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
-from support.running import CANARY, NOON, Bench, a_shop
+from support.running import NOON, Bench, add_shop
 
 from reconcile.errors import ConfigError
 from reconcile.ledger import purging
@@ -24,11 +24,7 @@ DAY = 86_400
 def bench(tmp_path):
     """A shop with ten orders of ten days, all handled; then a hundred days pass."""
     made = Bench(tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", SettableClock(NOON))
-    made.add(
-        "acme",
-        a_shop("acme"),
-        FakeShopify(clock=made.clock, shop="acme.myshopify.com", access_token=CANARY, throttle=False),
-    )
+    add_shop(made, "acme")
     made.run(since=timedelta(days=1))
     for _ in range(10):
         made.clock.advance(DAY)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import httpx
 import pytest
-from support.running import CANARY, Bench, a_bench, a_shop, a_stripe, stream_of
+from support.running import Bench, a_bench, add_shop, add_stripe, kinds, stream_of
 
 from connectors.shopify import listing
 from reconcile.ledger import subjects
@@ -17,7 +17,6 @@ from reconcile.sandbox import wire_faults as wires
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.fake import Handle
 from reconcile.sandbox.shopify import FakeShopify
-from reconcile.sandbox.stripe import FakeStripe
 from reconcile.web.server import counts
 
 ORDERS = 18
@@ -41,8 +40,7 @@ def bench(sqlite_databases, tmp_path):
 
 def open_shop(made: Bench, **more: object) -> Bench:
     """Orders one every half hour."""
-    shop = FakeShopify(clock=made.clock, shop="shop.myshopify.com", access_token=CANARY, throttle=False, **more)
-    made.add("shop", a_shop("shop"), shop)
+    shop = add_shop(made, **more)
     for _ in range(ORDERS):
         shop.create_order()
         made.clock.advance(1800)
@@ -59,11 +57,6 @@ def shop_of(made: Bench) -> FakeShopify:
 def ids(made: Bench) -> list[str]:
     """Every order created, oldest first."""
     return [one.subject_id for one in shop_of(made).truth if one.topic == "orders/create"]
-
-
-def kinds(report) -> list[str]:
-    """The kinds of the gaps a report lists."""
-    return [gap.kind for gap in report.gaps]
 
 
 def test_pages_that_overlap_are_listed_in_full_and_handled_once(bench):
@@ -206,8 +199,7 @@ class Offset:
 def test_windows_follow_the_providers_clock_not_ours(sqlite_databases, tmp_path, by):
     """C15: a provider ahead of us or behind is listed up to its own now, nothing is lost and nothing comes twice."""
     with a_bench(sqlite_databases, tmp_path) as made:
-        shop = FakeShopify(clock=Offset(made.clock, by), shop="shop.myshopify.com", access_token=CANARY, throttle=False)
-        made.add("shop", a_shop("shop"), shop)
+        shop = add_shop(made, clock=Offset(made.clock, by))
         since = made.clock.now() + by
         for _ in range(ORDERS):
             shop.create_order()
@@ -297,8 +289,7 @@ def test_a_scope_that_is_not_granted_is_no_empty_shop(sqlite_databases, tmp_path
 def test_what_stripe_forgot_is_said_for_the_log_and_read_from_the_lists(sqlite_databases, tmp_path):
     """C11: beyond 30 days the lists speak for what they can; what they cannot is one gap a stream, exit 3."""
     with a_bench(sqlite_databases, tmp_path) as made:
-        stripe = FakeStripe(clock=made.clock, api_key="sk_test_dummycanary7f3a", throttle=False)
-        made.add("pay", a_stripe("pay", "payment_intent.succeeded, charge.updated"), stripe)
+        stripe = add_stripe(made, "payment_intent.succeeded, charge.updated")
         old = [stripe.create_payment_intent() for _ in range(3)]
         for intent in old:
             stripe.succeed(intent)
@@ -323,8 +314,7 @@ def test_what_stripe_forgot_is_said_for_the_log_and_read_from_the_lists(sqlite_d
 def test_only_what_lists_can_show_beyond_retention_leaves_the_log_covered(sqlite_databases, tmp_path):
     """C11: when a list proves every topic, the log has nothing to answer for beyond its memory."""
     with a_bench(sqlite_databases, tmp_path) as made:
-        stripe = FakeStripe(clock=made.clock, api_key="sk_test_dummycanary7f3a", throttle=False)
-        made.add("pay", a_stripe("pay", "payment_intent.succeeded"), stripe)
+        stripe = add_stripe(made, "payment_intent.succeeded")
         intent = stripe.create_payment_intent()
         stripe.succeed(intent)
         made.clock.advance(45 * 86_400)

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from support.running import CANARY, Bench, a_bench, a_shop, stream_of
+from support.running import CANARY, Bench, a_bench, add_shop, stream_of
 
 from connectors.shopify import listing
 from reconcile.sandbox import page_faults as pages
 from reconcile.sandbox import wire_faults as wires
 from reconcile.sandbox.faults import Fault
-from reconcile.sandbox.shopify import FakeShopify
 
 ORDERS = 18  # below the valve's ratio rule
 PAGE = 5
@@ -43,8 +42,7 @@ def bench(sqlite_databases, tmp_path):
 def populate(made: Bench) -> None:
     """Orders one a half hour, in both shops."""
     for name in ("broken", "healthy"):
-        shop = FakeShopify(clock=made.clock, shop=f"{name}.myshopify.com", access_token=CANARY, throttle=False)
-        made.add(name, a_shop(name, more=QUIET), shop)
+        add_shop(made, name, more=QUIET)
     for _ in range(ORDERS):
         for faults in made.faults.values():
             faults.fake.create_order()

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from support.cli import EXECUTABLE, Project, shop
 from support.ledgers import elsewhere, later
-from support.running import CANARY, Bench, a_bench, a_shop, at_failpoint, stream_of
+from support.running import Bench, a_bench, add_shop, at_failpoint, stream_of
 
 from connectors.shopify import listing
 from reconcile.errors import LedgerError
@@ -20,7 +20,6 @@ from reconcile.ledger import leases, sqlite
 from reconcile.ledger.integrity import problems
 from reconcile.reading.record import LedgerRecorder
 from reconcile.reading.recorder import OpenWindow
-from reconcile.sandbox.shopify import FakeShopify
 
 ORDERS = 18
 PAGE = 5
@@ -48,8 +47,7 @@ def on_sqlite(sqlite_databases, tmp_path):
 
 def populate(made: Bench, *names: str) -> Bench:
     for name in names:
-        fake = FakeShopify(clock=made.clock, shop=f"{name}.myshopify.com", access_token=CANARY, throttle=False)
-        made.add(name, a_shop(name), fake)
+        add_shop(made, name)
     for _ in range(ORDERS):
         for faults in made.faults.values():
             faults.fake.create_order()

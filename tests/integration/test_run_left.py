@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from support.running import CANARY, Bench, a_bench, a_shop, stream_of
+from support.running import Bench, a_bench, add_shop, stream_of
 
 from reconcile import counting
 from reconcile.errors import ConfigError
@@ -13,7 +13,6 @@ from reconcile.ledger import events, gaps, targets, views
 from reconcile.ledger.views import EventFilter
 from reconcile.model import EventState, GapKind
 from reconcile.operator import repair
-from reconcile.sandbox.shopify import FakeShopify
 
 SETTLE = timedelta(minutes=2)
 
@@ -22,8 +21,7 @@ SETTLE = timedelta(minutes=2)
 def bench(sqlite_databases, tmp_path):
     """A shop that took thirty orders in a quarter of an hour."""
     with a_bench(sqlite_databases, tmp_path) as made:
-        shop = FakeShopify(clock=made.clock, shop="shop.myshopify.com", access_token=CANARY, throttle=False)
-        made.add("shop", a_shop("shop"), shop)
+        shop = add_shop(made)
         for _ in range(30):
             made.clock.advance(30)
             shop.create_order()

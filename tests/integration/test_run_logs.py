@@ -8,13 +8,12 @@ import logging
 from datetime import timedelta
 
 import pytest
-from support.running import CANARY, a_bench, a_shop
+from support.running import CANARY, a_bench, add_shop
 
 from connectors.shopify import listing
 from reconcile import logs, records
 from reconcile.logs import Redactor
 from reconcile.sandbox import wire_faults as wires
-from reconcile.sandbox.shopify import FakeShopify
 
 LIST = r"/orders\.json"
 
@@ -38,8 +37,7 @@ def bench(sqlite_databases, tmp_path, monkeypatch):
     monkeypatch.setattr(listing, "PAGE_SIZE", 3)
     with a_bench(sqlite_databases, tmp_path) as made:
         for name in ("broken", "healthy"):
-            shop = FakeShopify(clock=made.clock, shop=f"{name}.myshopify.com", access_token=CANARY, throttle=False)
-            made.add(name, a_shop(name), shop)
+            shop = add_shop(made, name)
             for _ in range(5):
                 shop.create_order()
         made.clock.advance(3600)

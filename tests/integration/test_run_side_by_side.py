@@ -7,10 +7,8 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from support.running import CANARY, STRIPE_CANARY, a_bench, a_shop, a_stripe
+from support.running import a_bench, add_shop, add_stripe
 
-from reconcile.sandbox.shopify import FakeShopify
-from reconcile.sandbox.stripe import FakeStripe
 from reconcile.sandbox.wire_faults import answers, before
 
 DAY = timedelta(days=1)
@@ -26,13 +24,12 @@ def bench(sqlite_databases, tmp_path):
 
 def open_shop(bench):
     """A shop with an order and a customer a day, for ten days."""
-    shop = FakeShopify(clock=bench.clock, shop="shop.myshopify.com", access_token=CANARY, throttle=False)
-    faults = bench.add("shop", a_shop("shop", topics="orders/create, customers/create"), shop)
+    shop = add_shop(bench, topics="orders/create, customers/create")
     for _ in range(10):
         shop.create_order()
         shop.create_customer()
         bench.clock.advance(DAY.total_seconds())
-    return faults
+    return bench.faults["shop"]
 
 
 def test_windows_of_a_stream_are_read_at_the_same_time(bench):
@@ -61,16 +58,15 @@ def test_streams_of_a_source_are_read_at_the_same_time(bench):
 
 def open_platform(bench):
     """A platform with two connected accounts, of which the source speaks, and three payments each."""
-    stripe = FakeStripe(clock=bench.clock, api_key=STRIPE_CANARY, throttle=False)
-    topics, more = "payment_intent.succeeded", "handler: app:take\n    accounts: [acct_2, acct_3]"
-    faults = bench.add("pay", a_stripe("pay", topics, more=more), stripe)
+    more = "handler: app:take\n    accounts: [acct_2, acct_3]"
+    stripe = add_stripe(bench, "payment_intent.succeeded", more=more)
     paid = {}
     for name, account in {"": stripe, "acct_2": stripe.connect("acct_2"), "acct_3": stripe.connect("acct_3")}.items():
         paid[name] = Counter(account.create_payment_intent() for _ in range(3))
         for payment in paid[name]:
             account.succeed(payment)
     bench.clock.advance(3600)
-    return paid, faults
+    return paid, bench.faults["pay"]
 
 
 def test_connected_accounts_are_recovered_instead_of_the_keys_own(bench):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from support.running import STRIPE_CANARY, a_bench, a_stripe
+from support.running import a_bench, add_stripe
 
 from reconcile.operator import status
-from reconcile.sandbox.stripe import FakeStripe
 
 
 @pytest.fixture
@@ -22,8 +21,7 @@ def test_what_no_run_can_read_is_no_hole(bench):
     """Behind an event log a list is read up to where the log is relied on, and the log from there: no run can read
     more, so the status calls nothing else a stretch to read (C11).
     """
-    stripe = FakeStripe(clock=bench.clock, api_key=STRIPE_CANARY, throttle=False)
-    bench.add("pay", a_stripe("pay", "payment_intent.succeeded"), stripe)
+    add_stripe(bench, "payment_intent.succeeded")
     bench.run(since=timedelta(days=40))
     (pay,) = status.read(bench.config(), bench.ledger, bench.clock).sources
     assert {stream.stream: len(stream.holes) for stream in pay.streams} == {"events": 1, "payment_intents": 0}

@@ -11,21 +11,17 @@ from datetime import timedelta
 import pytest
 import yaml
 from support.docs import ROOT, blocks
-from support.running import CANARY, STRIPE_CANARY, Bench, a_bench, a_shop, a_stripe
+from support.running import Bench, a_bench, add_shop, add_stripe
 
 from reconcile.ledger import Ledger
-from reconcile.sandbox.shopify import FakeShopify
-from reconcile.sandbox.stripe import FakeStripe
 
 
 @pytest.fixture
 def bench(sqlite_databases, tmp_path):
     """A shop and an account, an hour after their last event was handled."""
     with a_bench(sqlite_databases, tmp_path) as made:
-        shop = FakeShopify(clock=made.clock, shop="acme.myshopify.com", access_token=CANARY, throttle=False)
-        made.add("acme", a_shop("acme"), shop)
-        pay = FakeStripe(clock=made.clock, api_key=STRIPE_CANARY, throttle=False)
-        made.add("pay", a_stripe("pay", "charge.succeeded"), pay)
+        add_shop(made, "acme")
+        add_stripe(made, "charge.succeeded")
         yield made
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from support.running import CANARY, NOON, Bench, a_shop
+from support.running import NOON, Bench, add_shop
 
 from reconcile import turns
 from reconcile.clock import Stop
@@ -28,11 +28,7 @@ schedules:
 def bench(tmp_path):
     """One shop and two schedules."""
     made = Bench(tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", SettableClock(NOON))
-    made.add(
-        "acme",
-        a_shop("acme"),
-        FakeShopify(clock=made.clock, shop="acme.myshopify.com", access_token=CANARY, throttle=False),
-    )
+    add_shop(made, "acme")
     made.text += SCHEDULES
     yield made
     made.ledger.close()

@@ -17,7 +17,7 @@ from reconcile.sandbox.fake import Fake
 from reconcile.sandbox.shopify import FakeShopify
 from reconcile.sandbox.stripe import FakeStripe
 from reconcile.transactions.transaction import Transaction
-from support.running import Bench, a_shop, a_stripe
+from support.running import Bench, add_shop, add_stripe
 
 SECRET = "whsec_dummy_hush"
 STRIPE_TOPICS = (
@@ -30,17 +30,12 @@ SHOP_TOPICS = "orders/create, orders/paid, orders/cancelled, refunds/create, ord
 
 def stripe_at(bench: Bench, *, topics: str = STRIPE_TOPICS, more: str = "handler: app:take", **facts) -> FakeStripe:
     """A source called `pay` at a fake Stripe."""
-    fake = FakeStripe(clock=bench.clock, api_key="sk_test_dummycanary7f3a", throttle=False, **facts)
-    bench.add("pay", a_stripe("pay", topics, more=more), fake)
-    return fake
+    return add_stripe(bench, topics, more=more, **facts)
 
 
 def shop_at(bench: Bench, *, topics: str = SHOP_TOPICS, more: str = "handler: app:take") -> FakeShopify:
     """A source called `shop` at a fake Shopify."""
-    token = "shpat_dummy_canary_7f3a"
-    fake = FakeShopify(clock=bench.clock, shop="shop.myshopify.com", access_token=token, throttle=False)
-    bench.add("shop", a_shop("shop", topics=topics, more=more), fake)
-    return fake
+    return add_shop(bench, topics=topics, more=more)
 
 
 def later(bench: Bench, **delta: float) -> None:

@@ -23,6 +23,8 @@ from reconcile.report import RunReport
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.fake import Fake
 from reconcile.sandbox.faults import Faults
+from reconcile.sandbox.shopify import FakeShopify
+from reconcile.sandbox.stripe import FakeStripe
 from reconcile.targets.inprocess import InProcessTarget
 from reconcile.targets.loading import LoadedHandler
 
@@ -164,6 +166,24 @@ def a_bench(databases, folder: Path, start: datetime = NOON, **more: object) -> 
             bench.close()
 
 
+def add_shop(
+    bench: Bench, name: str = "shop", *, topics: str = TOPICS, more: str = "handler: app:take", **facts
+) -> FakeShopify:
+    """A source at a fake shop of the same name; `facts` are the fake's."""
+    given = {"clock": bench.clock, "access_token": CANARY, "throttle": False, **facts}
+    fake = FakeShopify(shop=f"{name}.myshopify.com", **given)
+    bench.add(name, a_shop(name, topics=topics, more=more), fake)
+    return fake
+
+
+def add_stripe(bench: Bench, topics: str, *, more: str = "handler: app:take", **facts) -> FakeStripe:
+    """A source called `pay` at a fake Stripe; `facts` are the fake's."""
+    given = {"clock": bench.clock, "api_key": STRIPE_CANARY, "throttle": False, **facts}
+    fake = FakeStripe(**given)
+    bench.add("pay", a_stripe("pay", topics, more=more), fake)
+    return fake
+
+
 @contextmanager
 def at_failpoint(name: str, action: Callable[[], object], nth: int = 1) -> Iterator[list[str]]:
     """Do something the `nth` time the program reaches a named place; yields the names of all places reached."""
@@ -184,3 +204,8 @@ def at_failpoint(name: str, action: Callable[[], object], nth: int = 1) -> Itera
 def stream_of(report: RunReport, source: str, stream: str = ""):
     """The report of one stream, the first of its source unless named."""
     return next(one for one in report.streams if one.source == source and stream in ("", one.stream))
+
+
+def kinds(report: RunReport) -> list[str]:
+    """The kinds of the gaps a report lists, sorted."""
+    return sorted(gap.kind for gap in report.gaps)

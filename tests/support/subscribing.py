@@ -7,7 +7,8 @@ from reconcile.model import IncidentKind
 from reconcile.sandbox.shopify import FakeShopify
 from reconcile.sandbox.stripe import FakeStripe
 from reconcile.vault import Vault
-from support.running import CANARY, STRIPE_CANARY, Bench, a_shop, a_stripe
+from support import running
+from support.running import Bench
 
 TOPICS = ("charge.succeeded", "charge.refunded")
 SHOP_TOPICS = ("orders/create", "orders/updated")
@@ -17,16 +18,12 @@ OTHERS = "https://elsewhere.example/hook"
 
 def add_shop(bench: Bench, **settings) -> FakeShopify:
     """A shop that should send orders/create and orders/updated."""
-    fake = FakeShopify(clock=bench.clock, shop="acme.myshopify.com", access_token=CANARY, throttle=False, **settings)
-    bench.add("acme", a_shop("acme"), fake)
-    return fake
+    return running.add_shop(bench, "acme", **settings)
 
 
 def add_stripe(bench: Bench, *, more: str = "handler: app:take") -> FakeStripe:
     """A Stripe account that should send two topics."""
-    fake = FakeStripe(clock=bench.clock, api_key=STRIPE_CANARY, throttle=False)
-    bench.add("pay", a_stripe("pay", ", ".join(TOPICS), more=more), fake)
-    return fake
+    return running.add_stripe(bench, ", ".join(TOPICS), more=more)
 
 
 def require(bench: Bench, *versions: str) -> None:
