@@ -43,7 +43,7 @@ def daemon(
         _check_unserved(context, metrics)
     if serve:
         warn_of_secrets(state, config)
-    with wiring.working(state, config) as work, ExitStack() as stack:
+    with signals.in_time(state.stop), wiring.working(state, config) as work, ExitStack() as stack:
         counted = server.counts(lambda: standing.config)
         work.metrics = counted
         standing = Daemon(work, lambda: _read(state))

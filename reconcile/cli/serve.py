@@ -9,6 +9,7 @@ import typer
 
 from reconcile.cli import wiring
 from reconcile.cli.progress import watching
+from reconcile.cli.signals import in_time
 from reconcile.cli.state import State
 from reconcile.config import Config
 from reconcile.connector import connector_class, hands_out_secrets, is_unsigned
@@ -58,7 +59,11 @@ def serve(context: typer.Context, *, host: Host = "127.0.0.1", port: Port = 8000
     state = State.of(context)
     config = wiring.load_config(state)
     warn_of_secrets(state, config)
-    with wiring.working(state, config) as work, watching(state.output, state.clock, state.log_format) as work.progress:
+    with (
+        in_time(state.stop),
+        wiring.working(state, config) as work,
+        watching(state.output, state.clock, state.log_format) as work.progress,
+    ):
         code = server.serve(work, (host, port), metrics, lambda url: state.output.say(f"receiving at {url}SOURCE"))
         raise typer.Exit(code)
 

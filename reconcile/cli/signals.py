@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -17,6 +18,9 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM where nothing looks at a stop: it interrupts like SIGINT does."""
 
 
+#: Seconds after a stop in which a process that stays has to be gone: ten are promised.
+PATIENCE = 9.7
+_LOOK = 1.0
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 _ASKED = b"\nstopping where it is safe; once more to stop at once\n"
 _SHOW_CURSOR = b"\x1b[?25h"
@@ -31,6 +35,27 @@ def stopping(stop: Stop) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def in_time(stop: Stop) -> Iterator[None]:
+    """End the process at last `PATIENCE` after a stop was asked for, whatever the block still waits for: a database
+    that does not answer would keep it for as long as the network takes to give up. What was committed stays.
+    """
+    over = threading.Event()
+    threading.Thread(target=_watch, args=(stop, over), name="end in time", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _watch(stop: Stop, over: threading.Event) -> None:
+    while not stop.wait(_LOOK):
+        if over.is_set():
+            return
+    if not over.wait(PATIENCE):
+        leave(stop.exit_code)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -11,11 +12,13 @@ from support.cli import CONFIG
 from support.ledgers import add_event
 
 from reconcile import runner
-from reconcile.cli import main, wiring
+from reconcile.cli import main, signals, wiring
 from reconcile.cli.signals import Terminated
-from reconcile.clock import SystemClock
+from reconcile.clock import Stop, SystemClock
+from reconcile.daemon import Daemon
 from reconcile.errors import Busy, ConfigError, CredentialsRefused, LedgerError, ReconcileError, Retriable, Stopped
 from reconcile.ledger import Ledger
+from reconcile.web import server
 
 REPORT_KEYS = {
     "run", "started_at", "finished_at", "since", "until", "dry_run", "exit_code", "streams", "handlers",
@@ -207,3 +210,41 @@ def test_help_needs_no_configuration(folder, capsys):
     (folder / "schedules.yaml").unlink()
     assert main(["run", "--help"]) == 0
     assert "--since WHEN" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["serve", "daemon"])
+def test_a_process_that_stays_is_gone_in_time_whatever_it_waits_for(monkeypatch, folder, command):
+    """L2: a database that does not answer keeps threads for minutes; SIGTERM ends the process within ten seconds."""
+    with (folder / "schedules.yaml").open("a") as config:
+        config.write("schedules: [{job: backfill, every: 1h}]\n")
+    gone = threading.Event()
+    left = []
+
+    def leave(code):
+        left.append(code)
+        gone.set()
+
+    def stuck(stop):
+        stop.set(143)
+        assert gone.wait(20)
+        return True
+
+    monkeypatch.setattr(signals, "PATIENCE", 0.01)
+    monkeypatch.setattr(signals, "leave", leave)
+    monkeypatch.setattr(server, "serve", lambda work, *_: stuck(work.stop))
+    monkeypatch.setattr(Daemon, "run", lambda daemon: stuck(daemon._context.stop))
+    main([command])
+    assert left == [143]
+
+
+def test_a_process_that_ends_by_itself_is_let_end(monkeypatch):
+    """L2: what is done in time says so with its own exit code, after all it has to close is closed."""
+    left = []
+    monkeypatch.setattr(signals, "leave", left.append)
+    stop = Stop()
+    with signals.in_time(stop):
+        stop.set(143)
+    for thread in threading.enumerate():
+        if thread.name == "end in time":
+            thread.join(20)
+    assert left == []
