@@ -82,8 +82,9 @@ def record(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> list[Recorded]:
         # Two deliveries of one fact in one page: the rebuilt event absorbs the first only.
         facts[_key(arrival)] = [held for held in facts.get(_key(arrival), []) if held.seq != settled.seq]
     results |= _insert(tx, book, arrivals, fresh)
-    subjects.raise_versions(tx, book.source, list(_newer_versions(arrivals)))
+    # Held against what was known before: of what comes together, each tells in its turn.
     hearing.hear(tx, book.source, [one for arrival in arrivals for one in arrival.reports], Road.EVENT)
+    subjects.raise_versions(tx, book.source, list(_newer_versions(arrivals)))
     return [results[place] for place in range(len(arrivals))]
 
 

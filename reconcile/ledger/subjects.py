@@ -35,6 +35,12 @@ def known(tx: Tx, source: str, subjects: Iterable[Subject]) -> frozenset[Subject
     return frozenset(Subject(type_, id_) for type_, id_ in tx.connection.execute(_known_sql(tx.dialect), bound))
 
 
+def version(tx: Tx, source: str, subject: Subject) -> int | None:
+    """The newest version known of one."""
+    of_it = (table.c.source == source, table.c.type == subject.type, table.c.id == subject.id)
+    return tx.connection.execute(select(table.c.version).where(*of_it)).scalar()
+
+
 def raise_versions(tx: Tx, source: str, rows: Sequence[tuple[Subject, int]]) -> None:
     """Know these versions where they are newer than what is known; one statement. A newer one undoes a deletion."""
     if rows:

@@ -87,8 +87,13 @@ def _after_the_end(known: Transaction, reported: Reported, road: Road) -> Decisi
 
 
 def _is_stale(known: Transaction, reported: Reported) -> bool:
+    """Older than what is known. Of two ends within one instant nobody knows the order, unless it goes without saying:
+    a payout that is said to be paid and failed within one second is a person's turn, whichever was heard first.
+    """
     if known.changed_at is None or reported.changed_at is None:
         return False
+    if reported.changed_at == known.changed_at and reported.status.terminal:
+        return (reported.status, known.status) == (TransactionStatus.SUCCEEDED, TransactionStatus.REFUNDED)
     return reported.changed_at <= known.changed_at
 
 

@@ -9,10 +9,10 @@ from decimal import Decimal
 from itertools import zip_longest
 from typing import Any
 
-from reconcile.ledger import gaps, incidents, transactions
+from reconcile.ledger import gaps, incidents, subjects, transactions
 from reconcile.ledger.incidents import Opening
 from reconcile.ledger.ledger import Tx
-from reconcile.model import EPOCH, GapKind, IncidentKind, Reported, Subject, TransactionStatus
+from reconcile.model import EPOCH, GapKind, IncidentKind, Reported, Subject, TransactionStatus, micros
 from reconcile.transactions.decide import Road, Verdict, decide, difference, ended
 from reconcile.transactions.transaction import LEFT, State, Transaction
 
@@ -81,10 +81,20 @@ def _take(tx: Tx, one: Transaction, reported: Reported, road: Road) -> None:
         transactions.change(tx, one, **said)
     elif decision.verdict is Verdict.ASK:
         ask_now(tx, one)
+    elif decision.verdict is Verdict.END and _is_overtaken(tx, one, reported):
+        # What came later may be that it failed after all: its provider knows, and a person who has it keeps it.
+        if one.state in (State.PENDING, State.UNRESOLVED):
+            ask_now(tx, one)
     elif decision.verdict is Verdict.END:
         end(tx, one, reported)
     elif decision.verdict is Verdict.CONTRADICT:
         contradict(tx, one, reported, decision.reason)
+
+
+def _is_overtaken(tx: Tx, one: Transaction, reported: Reported) -> bool:
+    """Whether news of it from after what is told was recorded already, before it was followed or without an end."""
+    newest = subjects.version(tx, one.source, one.subject)
+    return newest is not None and reported.changed_at is not None and newest > micros(reported.changed_at)
 
 
 def ask_now(tx: Tx, one: Transaction) -> None:

@@ -106,6 +106,25 @@ def test_a_recipe_brings_back_what_was_lost(name, sqlite_databases, tmp_path):
         assert bench.effects == before_
 
 
+def test_an_end_that_comes_after_newer_news_is_asked_about(sqlite_databases, tmp_path):
+    """P1: of a payment that failed, was tried again and succeeded, the late `failed` is no end: its provider knows."""
+    with a_bench(sqlite_databases, tmp_path) as bench:
+        fake = FakeGateway(replace(shapes.PLAIN, filters=shapes.BY_CURSOR.filters), clock=bench.clock, revivable=True)
+        fake.subscribe(URL, "whsec_dummy")
+        bench.add("gate", CHURNING.replace("[payment.succeeded", "[payment.pending, payment.succeeded"), fake)
+        payment = fake.create()
+        for status in (FAILED, SUCCEEDED):
+            later(bench, minutes=1)
+            fake.become(payment, status)
+        pending, failed, succeeded = fake.outbox
+        for sent in (succeeded, pending, failed):
+            assert deliver(bench, "gate", fake, sent).status == 200
+        assert [one.status for one in known(bench)] == [TransactionStatus.PENDING]
+        bench.run("status-checks", "dispatch")
+        assert [one.status for one in known(bench)] == [SUCCEEDED]
+        assert bench.handled("gate", "payment.succeeded") == {payment: 1}
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_list_by_creation_says_what_it_cannot_prove(name, sqlite_databases, tmp_path):
     """One gap of the time that was read, covered all the same; a list by last change has none."""
