@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Table, and_, delete, exists, select, tuple_
+from sqlalchemy import Row, Table, and_, delete, exists, func, select, tuple_
 
 from reconcile.ledger import horizons, subjects
 from reconcile.ledger.ledger import Tx
@@ -63,13 +63,21 @@ def keys(tx: Tx, source: str, before: datetime, after: int) -> Batch:
         and (row.occurred_at is None or row.occurred_at < before)
         and row.state in DONE_STATES
     ]
-    gone = _held(tx, source, old)
+    kept = _last_told(tx)
+    gone = [seq for seq in _held(tx, source, old) if seq != kept]
     for table in (aliases, attempts, bodies, gaps, events):
         _delete(tx, table, gone)
     if gone:
         horizons.forgot(tx, source, before)
     more = len(rows) == BATCH and any(row.recorded_at < before for row in rows)
     return Batch(len(gone), rows[-1].seq if more else None)
+
+
+def _last_told(tx: Tx) -> int | None:
+    """The event of the newest gap: it stays, for as long, because SQLite would give the gap's number to the next one,
+    and people were told it.
+    """
+    return tx.connection.execute(select(gaps.c.seq).order_by(gaps.c.id.desc()).limit(1)).scalar()
 
 
 def forgettable(tx: Tx, source: str, wanted: datetime) -> datetime:
@@ -115,8 +123,14 @@ def transactions(tx: Tx, before: datetime) -> int:
 
 
 def incidents(tx: Tx, before: datetime) -> int:
-    """Forget incidents that were closed before `before` and are told to the end, with what was told of them."""
-    query = select(incident.c.id).where(incident.c.settled == 1, incident.c.closed_at < before).limit(BATCH)
+    """Forget incidents that were closed before `before` and are told to the end, with what was told of them.
+
+    The newest one stays: SQLite gives the number of a last row that is gone to the next one, and whoever acknowledges
+    the number in an old mail would silence another incident.
+    """
+    over = incident.c.settled == 1, incident.c.closed_at < before
+    newest = select(func.max(incident.c.id)).scalar_subquery()
+    query = select(incident.c.id).where(*over, incident.c.id < newest).limit(BATCH)
     old = tx.connection.execute(query).scalars().all()
     tx.connection.execute(delete(notices).where(notices.c.incident_id.in_(old)))
     gone = tx.connection.execute(delete(incident).where(incident.c.id.in_(old))).rowcount

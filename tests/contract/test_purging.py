@@ -8,11 +8,11 @@ from sqlalchemy import func, select
 from support.rows import add_event, states
 
 from reconcile.ledger import events as ledger_events
-from reconcile.ledger import purging
+from reconcile.ledger import gaps, purging
 from reconcile.ledger.tables import aliases, bodies, events
 from reconcile.ledger.tables_alerts import incidents, mails, notices, recipients
 from reconcile.ledger.tables_transactions import transactions
-from reconcile.model import EventState
+from reconcile.model import EventState, GapKind
 
 OLD = timedelta(days=100)
 
@@ -106,7 +106,10 @@ def test_transactions_that_ended_go_and_those_that_wait_stay(ledger):
 
 
 def test_incidents_told_to_the_end_go_with_their_mails(ledger):
-    """An old closed incident and its mail go; an open one keeps its own, and a mail that waits is sent first."""
+    """An old closed incident and its mail go; an open one keeps its own, and a mail that waits is sent first.
+
+    The newest incident stays, for its number.
+    """
     with ledger.write() as tx:
         at = {"since": tx.now - OLD, "opened_at": tx.now - OLD, "seen_at": tx.now - OLD}
         closed = {"state": "closed", "settled": 1, "closed_at": tx.now - OLD}
@@ -121,6 +124,34 @@ def test_incidents_told_to_the_end_go_with_their_mails(ledger):
             tx.connection.execute(notices.insert().values(**notice, at=tx.now - OLD))
             state = "queued" if key == "3" else "sent"
             tx.connection.execute(recipients.insert().values(mail_id=mail, address="a", state=state, next_at=tx.now))
-        assert purging.incidents(tx, tx.now - timedelta(days=30)) == 3
-        assert set(tx.connection.execute(select(incidents.c.key)).scalars()) == {"2"}
+        assert purging.incidents(tx, tx.now - timedelta(days=30)) == 2
+        assert set(tx.connection.execute(select(incidents.c.key)).scalars()) == {"2", "3"}
         assert set(tx.connection.execute(select(mails.c.message_id)).scalars()) == {"2", "3"}
+
+
+def test_a_number_in_an_old_mail_never_names_another_incident(ledger):
+    """A2: whatever was purged, the next incident has a number that none had before."""
+    numbers = []
+    for key in ("1", "2", "3"):
+        with ledger.write() as tx:
+            at = {"since": tx.now - OLD, "opened_at": tx.now - OLD, "seen_at": tx.now - OLD}
+            closed = {"state": "closed", "settled": 1, "closed_at": tx.now - OLD}
+            made = incidents.insert().values(source="s", kind="dead", key=key, **at, **closed)
+            numbers += tx.connection.execute(made.returning(incidents.c.id)).scalars()
+        with ledger.write() as tx:
+            purging.incidents(tx, tx.now - timedelta(days=30))
+    assert len(set(numbers)) == 3
+
+
+def test_a_number_in_an_old_mail_never_names_another_gap(ledger):
+    """Likewise of gaps, which go with the event they speak of."""
+    numbers = []
+    for key in ("1", "2"):
+        with ledger.write() as tx:
+            old = {"recorded_at": tx.now - OLD, "occurred_at": tx.now - OLD, "state": EventState.HANDLED}
+            seq = add_event(tx, **old)
+            numbers.append(gaps.open_(tx, "shop", GapKind.DEAD, key, reason="it failed", seq=seq))
+            gaps.close(tx, "shop", GapKind.DEAD, key, "handled")
+        with ledger.write() as tx:
+            purging.keys(tx, "shop", tx.now - timedelta(days=30), 0)
+    assert len(set(numbers)) == 2
