@@ -60,6 +60,8 @@ def post(session: Session, alerts: AlertsConfig, mail: Mail) -> dict[str, Verdic
 def _send(context: Context, alerts: AlertsConfig, lease: Lease, session: Session, mail: Mail) -> bool:
     """Whether anybody has received it."""
     failpoints.reach("mail.before_send")
+    with context.ledger.write() as tx:
+        leases.renew(tx, lease)  # whoever has taken it over sends this mail too
     verdicts = post(session, alerts, mail)
     failpoints.reach("mail.sent")
     _waited_for(context, lambda: _mark(context, lease, mail, verdicts))

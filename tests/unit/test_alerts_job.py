@@ -279,6 +279,20 @@ def test_second_runner_leaves_it_to_the_first(office):
     assert len(office.got()) == 1
 
 
+def test_runner_that_slept_too_long_sends_nothing_twice(office):
+    """A3: whoever lost its lease before a mail left leaves that mail to who took the lease."""
+    office.open()
+
+    def other():
+        office.later(seconds=31)
+        assert office.run().alerts == {"sent": 2, "queued": 0}
+
+    with at_failpoint("mail.before_send", other):
+        report = office.run()
+    assert "was taken by another runner" in report.errors[0]
+    assert [len(office.got(address)) for address in (OPS, PARTY)] == [1, 1]
+
+
 def test_message_says_the_incident_and_not_its_mail(office):
     """A3: the Message-ID is made of what is told alone, so a ledger that forgot the mail writes the same one."""
     office.open()
