@@ -8,15 +8,22 @@ from typing import Any
 from unittest import mock
 
 Planter = Callable[[ExitStack], None]
-#: Every bug by its name.
+#: Every bug of the histories of backfill and dispatch, by its name.
 BUGS: dict[str, Planter] = {}
 
 
-def bug(plant: Planter) -> Planter:
-    """Add a planter to the list of bugs."""
-    assert plant.__name__ not in BUGS, plant.__name__
-    BUGS[plant.__name__] = plant
-    return plant
+def among(bugs: dict[str, Planter]) -> Callable[[Planter], Planter]:
+    """The decorator that adds a planter to a list of bugs."""
+
+    def add(plant: Planter) -> Planter:
+        assert plant.__name__ not in bugs, plant.__name__
+        bugs[plant.__name__] = plant
+        return plant
+
+    return add
+
+
+bug = among(BUGS)
 
 
 def swap(stack: ExitStack, owner: Any, name: str, new: Any) -> None:

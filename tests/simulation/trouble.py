@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import httpx
 from simulation.processes import Killed
+from simulation.stage import Stage
 from simulation.told import seconds
 from simulation.world import World
 
@@ -62,9 +63,17 @@ class Trouble:
     """Kills the process at some hit of some failpoint, and lets things happen in the middle of a run."""
 
     def __init__(
-        self, world: World, dice: random.Random, happen: Callable[[], None], rival: Callable[[str], None]
+        self,
+        world: Stage,
+        dice: random.Random,
+        happen: Callable[[], None],
+        rival: Callable[[str], None],
+        places: tuple[str, ...] = PLACES,
+        open_places: frozenset[str] = OPEN_PLACES,
     ) -> None:
         self._world = world
+        self._places = places
+        self._open_places = open_places
         self._dice = dice
         self._happen = happen
         self._rival = rival
@@ -78,7 +87,7 @@ class Trouble:
     def prepare(self, crashes: float, intrusions: float) -> None:
         """Draw what the next run meets: it may be killed at some hit of one place, or of any."""
         dice = self._dice
-        self._where = dice.choice((*PLACES, *[""] * len(PLACES)))
+        self._where = dice.choice((*self._places, *[""] * len(self._places)))
         hits = (1, 1, 2, 3, 5) if self._where else (1, 2, 3, 4, 6, 9, 14, 20, 30)
         self._left = dice.choice(hits) if dice.random() < crashes else 0
         self._odds = intrusions
@@ -112,7 +121,7 @@ class Trouble:
     def _interfere(self, place: str) -> None:
         """Business, deliveries, a rival or a long pause, right here."""
         world, dice = self._world, self._dice
-        if self._busy or place not in OPEN_PLACES or not self._budget or world.acting[-1] is not world.process:
+        if self._busy or place not in self._open_places or not self._budget or world.acting[-1] is not world.process:
             return
         if dice.random() >= self._odds:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Mapping
 from decimal import Decimal
 from urllib.parse import unquote
@@ -35,6 +36,7 @@ class FakeGateway(Fake):
         self.rows: dict[str, Row] = {}
         self.hooks: dict[str, str] = {}
         self.revivable = revivable
+        self._serials = itertools.count(1)
 
     def subscribe(self, url: str, secret: str) -> None:
         """Send webhooks to `url`, signed with `secret`; again to change the secret."""
@@ -43,7 +45,7 @@ class FakeGateway(Fake):
     def create(self, amount: str = "12.50", currency: str = "EUR") -> str:
         """A new payment, pending; its reference or id, by which the provider is asked for it."""
         with self.lock:
-            serial, now = len(self.rows) + 1, self.clock.now()
+            serial, now = next(self._serials), self.clock.now()
             id_ = f"{self.shape.id_prefix}{self.dice.token(14)}"
             status = TransactionStatus.PENDING
             payment = Payment(

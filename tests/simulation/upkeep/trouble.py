@@ -1,0 +1,99 @@
+"""Where runs of upkeep are killed or disturbed, and how their providers misbehave."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import httpx
+from simulation.upkeep.world import UpkeepWorld
+
+from reconcile.sandbox import wire_faults
+from reconcile.sandbox.fake import Handle
+from reconcile.sandbox.faults import Fault
+
+#: Failpoints at which no transaction is open, so that others may use the ledger meanwhile.
+OPEN_PLACES = frozenset(
+    {
+        "asked",
+        "answered",
+        "transaction.claimed",
+        "transaction.asked",
+        "transaction.applied",
+        "dispatch.claimed",
+        "dispatch.before_mark",
+        "subscription.asked",
+        "subscription.made",
+        "subscription.recorded",
+        "subscription.changed",
+        "alerts.before_commit",
+        "alerts.seen",
+        "alerts.committed",
+        "mail.before_send",
+        "mail.sent",
+        "mail.marked",
+        "run.before_finish",
+    }
+)
+#: Where a run may be killed. Named here one by one, because one more shifts what every seed draws.
+PLACES = (
+    "transaction.claimed",
+    "transaction.asked",
+    "transaction.applied",
+    "dispatch.claimed",
+    "handler.before_commit",
+    "handler.committed",
+    "subscription.asked",
+    "subscription.made",
+    "subscription.recorded",
+    "subscription.changed",
+    "alerts.before_commit",
+    "alerts.seen",
+    "alerts.committed",
+    "mail.before_send",
+    "mail.sent",
+    "mail.marked",
+    "run.before_finish",
+    "run.finished",
+)
+STATUS = r"get-status|/(payment_intents|payouts|refunds)/|/orders/\d+"
+HOOKS = r"webhook_endpoints|/webhooks"
+
+
+def plan_faults(world: UpkeepWorld, dice: random.Random, chance: float) -> None:
+    """Perhaps the provider misbehaves at some requests of the next run, or does what it should and nobody hears."""
+    for source, faults in world.faults.items():
+        if dice.random() < chance:
+            name = dice.choice(sorted(FAULTS))
+            times = dice.choice((1, 1, 3, 0))
+            world.say(f"{source}: {name} {times} times at statuses")
+            faults.add(FAULTS[name](), path=STATUS, nth=dice.randint(1, 3), times=times)
+        if source != "gate" and dice.random() < chance:
+            name = dice.choice(
+                ("answer lost", "answer lost", "answer lost", "error 500", "done badly", "reset", "error 400")
+            )
+            times = dice.choice((1, 1, 2, 3, 0))
+            world.say(f"{source}: {name} {times} times at subscriptions")
+            faults.add(FAULTS[name](), method=dice.choice(("POST", "POST", "")), path=HOOKS, times=times)
+
+
+def unknown() -> Fault:
+    """It does not know what it was asked about: not yet, or not here."""
+
+    def fault(request: httpx.Request, handle: Handle) -> httpx.Response:
+        handle(request)
+        return httpx.Response(404, json={"error": {"message": "not here"}, "errors": "Not Found"})
+
+    return fault
+
+
+FAULTS: dict[str, Callable[[], Fault]] = {
+    "rate limited": lambda: wire_faults.rate_limited("3"),
+    "error 500": lambda: wire_faults.answers(500, b"oops"),
+    "error 400": lambda: wire_faults.answers(400, b"{}"),
+    "html": wire_faults.html,
+    "reset": wire_faults.reset,
+    "answer lost": wire_faults.answer_lost,
+    "done badly": lambda: wire_faults.done_then(502),
+    "unknown": unknown,
+}
