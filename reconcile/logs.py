@@ -124,7 +124,10 @@ def secrets_of(config: object) -> Iterator[str]:
 
 
 class Plain(logging.Formatter):
-    """`warning: acme-shop: …`, its controls made visible; a traceback follows on its own lines."""
+    """`warning: acme-shop: …`, its controls made visible; a traceback follows on its own lines.
+
+    All further lines of a record are indented, so that a line feed in somebody's text begins no record of its own.
+    """
 
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()
@@ -133,7 +136,7 @@ class Plain(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One record."""
         lines = [f"{record.levelname.lower()}: {record.getMessage()}", *_trace(record)]
-        return safe_block(self._redactor.text("\n".join(lines)))
+        return safe_block(self._redactor.text("\n".join(lines)).replace("\n", "\n    "))
 
 
 class Json(logging.Formatter):

@@ -118,3 +118,11 @@ def test_plain_logs_show_controls_and_only_what_matters(log):
     logger.info("nobody needs this")
     logger.warning("a customer called \x1b[2J\u202e")
     assert stream.getvalue() == "warning: a customer called \\x1b[2J\\u202e\n"
+
+
+def test_a_line_feed_in_somebodys_text_begins_no_line_of_its_own(log):
+    """X4: nobody writes a record into a plain log by what they are called."""
+    logger, stream = log("plain")
+    logger.warning("a customer called %s", "Bob\nerror: acme-shop: all is lost\r\nwarning: x")
+    lines = stream.getvalue().splitlines()
+    assert [line.startswith(("error", "warning")) for line in lines] == [True, False, False]
