@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from reconcile import failpoints
 from reconcile.ledger import Ledger, events, streams
 from reconcile.ledger.leases import Lease, check
+from reconcile.ledger.streams import StreamState
 
 #: From how many held events on "more than half of what was listed" closes the valve.
 RATIO_FROM = 20
@@ -48,6 +49,8 @@ def settle(ledger: Ledger, lease: Lease, stream: str, *, is_log: bool, limit: in
         listed = streams.listed_by_runs(tx, lease.source, stream, held.run_ids)
         items = held.events if is_log else held.subjects
         reason = "" if force else _reason(held.events, items, listed, limit, trusted=state.trusted)
+        if not (reason or force):
+            reason = _undecided(state, held.events)
         streams.save(tx, lease.source, stream, valve_closed=bool(reason), trusted=state.trusted or force)
         released = 0 if reason else events.release(tx, lease.source, stream)
     failpoints.reach("valve.released")
@@ -58,10 +61,10 @@ def foretell(ledger: Ledger, source: str, stream: str, found: Found, *, limit: i
     """Why the valve would close on what a dry run found beside what is held already, "" if it would not."""
     with ledger.read() as tx:
         held = events.held_of(tx, source, stream)
-        trusted = streams.get(tx, source, stream).trusted
+        state = streams.get(tx, source, stream)
         listed = streams.listed_by_runs(tx, source, stream, held.run_ids) + found.listed
     number, items = held.events + found.events, held.subjects + found.items
-    return _reason(number, items, listed, limit, trusted=trusted)
+    return _reason(number, items, listed, limit, trusted=state.trusted) or _undecided(state, held.events)
 
 
 def _reason(held: int, items: int, listed: int, limit: int, *, trusted: bool) -> str:
@@ -70,3 +73,10 @@ def _reason(held: int, items: int, listed: int, limit: int, *, trusted: bool) ->
     if not trusted and items >= RATIO_FROM and items * 2 > listed:
         return f"{items} of {listed} listed items look missed, which is more than half"
     return ""
+
+
+def _undecided(state: StreamState, held: int) -> str:
+    """A valve that was closed waits for somebody's word: what later runs list beside does not open it."""
+    if not (state.valve_closed and held):
+        return ""
+    return f"an earlier run closed it, nobody has decided since, and {held} missed events are held"

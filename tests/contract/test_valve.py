@@ -100,11 +100,11 @@ def test_force_lets_everything_through_and_makes_the_stream_trusted(ledger, leas
     assert (state.trusted, state.valve_closed) == (True, False)
 
 
-def test_one_order_that_proves_several_events_is_one_of_what_was_listed(ledger, lease):
+@pytest.mark.parametrize(("is_log", "held"), [(True, 60), (False, 0)])
+def test_one_order_that_proves_several_events_is_one_of_what_was_listed(ledger, lease, is_log, held):
     """A list's half is counted in orders, a log's in events."""
     hold(ledger, 60, listed=50, per_subject=3)  # 20 orders of 50
-    assert settle(ledger, lease, is_log=True).held == 60
-    assert settle(ledger, lease, is_log=False).released == 60
+    assert settle(ledger, lease, is_log=is_log).held == held
 
 
 def test_held_events_of_crashed_runs_are_counted_with_what_those_runs_listed(ledger, lease):
@@ -121,6 +121,32 @@ def test_runs_that_left_nothing_held_lend_no_listed_items(ledger, lease):
     hold(ledger, 25, listed=30)
     hold(ledger, 0, listed=100_000, run="quiet")
     assert settle(ledger, lease).held == 25
+
+
+def test_a_closed_valve_waits_for_a_word_whatever_later_runs_list(ledger, lease):
+    """Nobody decided: a run that lists a hundred and misses one dilutes the share, and opens nothing."""
+    hold(ledger, 30, listed=40)
+    assert settle(ledger, lease).held == 30
+    hold(ledger, 1, listed=100, run="run-2")
+    verdict = settle(ledger, lease)
+    assert (verdict.released, verdict.held) == (0, 31)
+    assert "nobody has decided since, and 31 missed events are held" in verdict.reason
+    found = valve.Found(events=0, items=0, listed=500)
+    assert "nobody has decided" in valve.foretell(ledger, "shop", "orders", found, limit=LIMIT)
+    assert settle(ledger, lease, force=True).released == 31
+    hold(ledger, 30, listed=100, run="run-3")
+    assert settle(ledger, lease).released == 30
+
+
+def test_a_closed_valve_with_nothing_left_behind_it_is_open(ledger, lease):
+    """What was held came live after all: there is nothing to decide any more."""
+    hold(ledger, 30, listed=40)
+    settle(ledger, lease)
+    with ledger.write() as tx:
+        events.release(tx, "shop", "orders")
+    assert settle(ledger, lease).reason == ""
+    with ledger.read() as tx:
+        assert not streams.get(tx, "shop", "orders").valve_closed
 
 
 def test_other_streams_and_sources_stay_as_they_are(ledger, lease):
