@@ -15,7 +15,7 @@ from reconcile.ledger.process import Holder
 from reconcile.ledger.tables import coverage as coverage_rows
 from reconcile.ledger.tables import runs as run_rows
 from reconcile.ledger.transactions import Chosen
-from reconcile.model import GapKind, IncidentKind, Reported, Subject, TransactionStatus, Window, micros
+from reconcile.model import EPOCH, GapKind, IncidentKind, Reported, Subject, TransactionStatus, Window, micros
 from reconcile.transactions import hearing, settling
 from reconcile.transactions.decide import Road
 
@@ -127,6 +127,34 @@ def test_lag_counts_turns_and_not_hours(office):
     assert found(office) == []
 
 
+def test_lag_is_counted_by_the_schedule_that_comes_most_often(office):
+    """One schedule at night beside one every hour: the stream has to keep up with the latter."""
+    office.schedules = "schedules: [{job: backfill, every: 30d}, {job: backfill, every: 1h, sources: [shop]}]\n"
+    read_until(office, timedelta(hours=5))
+    assert [kind for kind, _, _ in found(office)] == [IncidentKind.COVERAGE]
+
+
+def test_what_is_not_settled_yet_does_not_lag(office):
+    """The third turn back could read up to `settle` before it, and no further."""
+    office.schedules, month = "schedules: [{job: backfill, every: 30d}]\n", timedelta(days=30)
+    now = office.ledger.now()
+    behind = (now - EPOCH) % month + 2 * month
+    read_until(office, behind + timedelta(seconds=60))
+    assert found(office) == []
+    with office.ledger.write() as tx:
+        tx.connection.execute(coverage_rows.delete())
+    read_until(office, behind + timedelta(seconds=180))
+    assert [kind for kind, _, _ in found(office)] == [IncidentKind.COVERAGE]
+
+
+def test_what_is_read_whole_is_not_about_to_be_forgotten(office):
+    """A stream without a hole has nothing to lose, whatever its provider remembers."""
+    topic = "payment_intent.succeeded"
+    office.schedules, office.sources = "", a_stripe("card", topic)
+    read_until(office, timedelta(seconds=1), source="card", stream="events", topics=(topic,))
+    assert found(office) == []
+
+
 def test_retention_is_told_before_it_runs_out(office):
     """What the provider forgets in a week is told now; what it remembers for long is not yet."""
     topic = "payment_intent.succeeded"
@@ -187,6 +215,13 @@ def test_no_run_that_ended_well_for_three_turns(office):
     assert summary.startswith("no run of backfill ended well since ")
     assert office.got() == ["[reconcile] 1 new"]
     a_run(office, ("subscriptions", "backfill", "dispatch"), 5, 3)
+    assert found(office) == []
+
+
+def test_deliveries_and_mails_have_no_runs_to_miss(office):
+    """A daemon delivers all the time, without runs; and who tells nobody of anything cannot tell of that."""
+    office.schedules = "schedules: [{job: dispatch, every: 10s}, {job: alerts, every: 5m}]\n"
+    a_run(office, ("backfill",), 600, 0)
     assert found(office) == []
 
 

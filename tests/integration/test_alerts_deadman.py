@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 
 import httpx
 import pytest
 from support.running import a_bench, add_shop
 
 from reconcile.alerts import deadman
+from reconcile.context import Options
+from reconcile.report import RunReport, StreamReport
 from reconcile.sandbox.server import serve
 
 
@@ -63,6 +66,27 @@ def test_run_that_failed_says_its_exit_code(bench, switch, monkeypatch):
     monkeypatch.setattr(bench.faults["shop"], "handle", lambda request: httpx.Response(403, request=request))
     assert bench.run("backfill").exit_code == 4
     assert paths(switch) == ["/dummy-uuid/4", "/dummy-uuid/start"]
+
+
+@pytest.mark.parametrize("exit_code", [0, 3])
+def test_run_that_is_alive_and_stuck_is_no_success(bench, switch, exit_code):
+    """Whatever else went well: a stream whose window was not proven is a failure."""
+    report = RunReport("run-1", bench.clock.now(), exit_code=exit_code)
+    now = bench.clock.now()
+    report.streams = [StreamReport("shop", one, now, now, covered=one == "orders") for one in ("orders", "products")]
+    deadman.end(bench.context(), Options(), ("backfill",), report)
+    assert paths(switch) == ["/dummy-uuid/fail"]
+
+
+def test_stop_waits_for_no_switch(bench, monkeypatch):
+    """L2: once a stop was asked for, a switch that never answers costs a moment."""
+    monkeypatch.setattr(deadman, "HURRY", 0.05)
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        use(bench, f"http://127.0.0.1:{silent.getsockname()[1]}/dummy-uuid")
+        bench.stop.set()
+        deadman.end(bench.context(), Options(), ("backfill",), RunReport("run-1", bench.clock.now()))
+    assert time.monotonic() - began < deadman.DEADLINE / 2
 
 
 @pytest.mark.parametrize("options", [{"dry_run": True}, {"baseline": True}])

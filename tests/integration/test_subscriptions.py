@@ -168,6 +168,17 @@ def test_another_version_takes_another_endpoint(bench, prune):
         assert [one.api_version for one in endpoints(pay)] == [NEW]
 
 
+def test_what_is_still_needed_is_not_pruned_when_its_successor_could_not_be_made(bench):
+    """S1, S3: with --prune too, the old endpoint stays as long as nothing has taken its place."""
+    pay = add_stripe(bench)
+    require(bench, OLD)
+    check(bench)
+    bench.text = bench.text.replace(OLD, NEW)
+    bench.faults["pay"].add(answers(400), method="POST", path="webhook", times=0)
+    _, report = check(bench, prune=True)
+    assert ([one.api_version for one in endpoints(pay)], report.exit_code) == ([OLD], 4)
+
+
 def test_an_accepted_version_need_not_be_the_wanted_one(bench):
     """Any of the versions the handler understands will do, and so does one that is not said."""
     pay = add_stripe(bench)

@@ -122,6 +122,32 @@ def test_s2_a_list_that_lags_makes_no_second_one(bench):
     assert list(kept(bench).values()) == [endpoint.secret]
 
 
+def test_s2_an_attempt_that_is_not_listed_yet_is_not_given_up(bench):
+    """S2, S4: killed, and the list lags: the next run forgets nothing, and the one after has the one endpoint."""
+    pay = add_stripe(bench)
+    pay.endpoints.lag = 600.0
+
+    class Killed(BaseException):
+        """As a SIGKILL: nothing of ours catches it."""
+
+    def kill():
+        raise Killed
+
+    with at_failpoint("subscription.made", kill), pytest.raises(Killed):
+        check(bench)
+    (first,) = ours(bench)
+    bench.clock.advance(120)
+    bench.faults["pay"].add(answers(503), times=0, **MAKING)
+    check(bench)
+    assert first.key in [one.key for one in ours(bench)]
+    bench.faults["pay"].clear()
+    bench.clock.advance(1200)
+    check(bench)
+    made = {one.id: one for one in ours(bench) if one.id}
+    assert endpoints(pay)[0].id in made
+    assert kept(bench)[endpoints(pay)[0].id] == endpoints(pay)[0].secret
+
+
 def test_s2_what_another_made_meanwhile_counts(bench):
     """422 `has already been taken`: it is listed again and treated as there, and not recorded as ours."""
     shop = add_shop(bench)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -95,6 +96,17 @@ def test_a_digest_counts_everything_once(said, most):
         assert group.count == len(group.shown) + group.more
         assert len(group.shown) == min(most, group.count)
         assert {one.source for one in group.shown} == {group.source}
+
+
+def test_a_mail_shows_so_many_causes_and_counts_the_others():
+    """A4: a storm of different causes is a short mail too, the largest first."""
+    words = ["".join(pair) for pair in itertools.product("abcdefgh", repeat=2)]
+    texts = [word for size, word in enumerate(words, 1) for _ in range(size)]
+    news = [(incident(n, NOON, summary=text), Notice(n, "opened", OPERATORS)) for n, text in enumerate(texts)]
+    (part,) = digest.parts(news, 3)
+    assert len(part.groups) == digest.MOST_GROUPS == 20
+    assert [group.count for group in part.groups] == list(range(64, 44, -1))
+    assert (part.left_out, part.left_count) == (44, sum(range(1, 45)))
 
 
 def test_one_cause_is_one_group():
