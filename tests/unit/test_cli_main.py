@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from datetime import UTC, datetime
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,14 +13,16 @@ from support.cli import CONFIG
 from support.ledgers import add_event
 
 from reconcile import runner
-from reconcile.cli import main, signals, wiring
+from reconcile.cli import main, reports, signals, wiring
 from reconcile.cli.signals import Terminated
 from reconcile.clock import Stop, SystemClock
 from reconcile.daemon import Daemon
 from reconcile.errors import Busy, ConfigError, CredentialsRefused, LedgerError, ReconcileError, Retriable, Stopped
 from reconcile.ledger import Ledger
+from reconcile.report import RunReport
 from reconcile.web import server
 
+NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
 REPORT_KEYS = {
     "run", "started_at", "finished_at", "since", "until", "dry_run", "exit_code", "streams", "handlers",
     "subscriptions", "transactions", "gaps_total", "gaps", "alerts", "errors", "notes", "error",
@@ -76,6 +79,20 @@ def test_each_error_has_its_exit_code_and_one_document(monkeypatch, capsys, erro
     if isinstance(error, ReconcileError):
         assert str(error) in err
         assert "Traceback" not in err
+
+
+def test_a_report_that_was_printed_is_not_followed_by_another_document(monkeypatch, capsys):
+    """Ctrl-C in the moment after the report ends with 130, and whoever reads stdout still gets one document."""
+    shown = reports.show
+
+    def interrupted(*given, **named):
+        shown(*given, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "run", lambda *_: RunReport("01JD", NOON, finished_at=NOON))
+    monkeypatch.setattr(reports, "show", interrupted)
+    assert main(["run", "--json"]) == 130
+    assert json.loads(capsys.readouterr().out)["run"] == "01JD"
 
 
 def test_a_bug_shows_its_traceback_without_a_secret(monkeypatch, capsys):

@@ -13,6 +13,12 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("reconcile", "jobs", "connectors")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 PURE = {"windows": {"model"}, "ladder": {"model"}, "diff": {"model"}, "topics": set(), "model": set()}
+#: These wait for a library, a file or a socket of this machine, which know no other time.
+REAL_TIME = {"reconcile.clock", "reconcile.scheduling", "reconcile.ledger.sqlite", "reconcile.ledger.patience"}
+CLOCKS = {
+    *("datetime.now", "datetime.utcnow", "date.today", "time.time", "time.monotonic", "time.sleep"),
+    *("time.perf_counter", "time.time_ns", "time.monotonic_ns"),
+}
 PROVIDER = re.compile("shopify|stripe", re.IGNORECASE)
 DATABASE = {"sqlmodel", "sqlalchemy", "alembic", "psycopg"}
 
@@ -75,6 +81,14 @@ def test_the_core_names_no_provider(path):
         names += [node.value] if isinstance(node, ast.Constant) and id(node) not in told else []
         named = [name for name in names if isinstance(name, str) and PROVIDER.search(name)]
         assert not named, f"{module(path)} names {named}"
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if module(path) not in REAL_TIME], ids=module)
+def test_what_time_it_is_is_asked_in_one_place(path):
+    """A history can be simulated only if nothing looks at this machine's clock behind the injected one's back."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in CLOCKS:
+            pytest.fail(f"{module(path)}:{node.lineno} asks {ast.unparse(node)}")
 
 
 def test_nothing_pickles():
