@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from support.running import Bench, a_bench, add_shop, at_failpoint
+from support.running import Bench, a_bench, add_shop, at_failpoint, kinds
 
 from connectors.shopify import listing
 from reconcile.ledger import horizons, leases
@@ -83,3 +83,18 @@ def test_a_baseline_that_lost_its_lease_moves_no_horizon(bench):
     with at_failpoint("window.covered", take_over):
         assert baseline(bench).exit_code == 75
     assert promised(bench) == {}
+
+
+def test_a_baseline_takes_as_handled_what_cannot_be_rebuilt(sqlite_databases, tmp_path):
+    """DESIGN 4: a baseline asks nothing of anyone, also where no faithful event could be built."""
+    with a_bench(sqlite_databases, tmp_path) as bench:
+        shop = add_shop(bench, topics="orders/create, orders/paid")
+        for _ in range(3):
+            shop.pay_order(shop.create_order())
+        bench.clock.advance(600)
+        since = bench.clock.now() - DAY
+        base = bench.run("backfill", since=since, baseline=True)
+        assert (base.exit_code, kinds(base)) == (0, [])
+        again = bench.run(since=since, recheck=True)
+        assert (again.exit_code, kinds(again)) == (0, [])
+        assert bench.effects == []

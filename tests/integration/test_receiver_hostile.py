@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from support.receiving import SECRET, Door, Headers, by_shopify, by_stripe, intent, order, receiving, request
+from support.receiving import SECRET, Door, Headers, by_shopify, by_stripe, intent, order, receiving, request, sources
 
 from connectors.stripe.signature import digest as stripe_digest
 from reconcile.clock import SystemClock
 from reconcile.ledger import Ledger
 from reconcile.metrics import Unmeasured
+from reconcile.receiver import Receiver
+from reconcile.web.asgi import ReceiverApp
 
 
 @dataclass(frozen=True)
@@ -239,3 +242,23 @@ def test_behind_all_that_a_genuine_delivery_is_still_taken(door):
         status, answer = door.send(kind.raw())
         assert (status, json.loads(answer.partition(b"\r\n\r\n")[2])) == (200, {"status": "new"})
     assert sorted(row.body for row in door.rows()) == sorted(kind.body for kind in KINDS.values())
+
+
+def test_a_length_that_is_no_number_is_no_error_of_ours(tmp_path):
+    """A mounted receiver is given whatever its server lets through: a superscript digit is a digit, and no number."""
+    ledger = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}", SystemClock())
+    app = ReceiverApp(Receiver(ledger, sources().get, SystemClock()))
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"content-length", b"\xb2"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/webhooks/shop", "headers": headers}
+    asyncio.run(app(scope, receive, send))
+    app.close()
+    ledger.close()
+    assert sent[0]["status"] == 401

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
-from support.running import CANARY, Bench, a_bench, add_shop, stream_of
+from support.running import CANARY, Bench, a_bench, add_shop, add_stripe, stream_of
 
 from connectors.shopify import listing
+from reconcile import runner
+from reconcile.context import Options
 from reconcile.sandbox import page_faults as pages
 from reconcile.sandbox import wire_faults as wires
 from reconcile.sandbox.faults import Fault
@@ -219,3 +222,19 @@ def test_every_form_of_retry_after_is_waited_for_within_bounds(bench, said, leas
     assert least <= waited < least + 10
     assert stream_of(report, "broken").covered
     assert len(bench.recorded("broken")) == ORDERS
+
+
+def test_a_bug_in_one_source_leaves_the_report_of_the_others(bench, monkeypatch):
+    """C2: a connector that breaks its contract is exit 1, and what the others did is told all the same."""
+    add_stripe(bench, "charge.succeeded")
+
+    def broken(*_: object) -> None:
+        raise KeyError("no such thing")
+
+    monkeypatch.setattr("connectors.stripe.Stripe.greet", broken)
+    report = runner.run(bench.context(), ("backfill",), Options(since=bench.clock.now() - timedelta(days=1)), "test")
+    assert report.exit_code == 1
+    assert isinstance(report.bug, KeyError)
+    assert stream_of(report, "healthy").covered
+    assert stream_of(report, "healthy").backfilled == ORDERS
+    assert not stream_of(report, "pay").covered

@@ -122,3 +122,11 @@ def test_what_the_app_recorded_itself_cannot_be_replayed(bench):
         events.change(tx, row.seq, body=b"", origin="imported", state=EventState.HANDLED)
         with pytest.raises(ConfigError, match="has no body"):
             repair.replay(tx, bench.config(), "shop", row.seq)
+
+
+def test_a_dry_run_without_a_handler_foretells_gaps(bench):
+    """C2: what would be a gap is not called backfilled, and no event would be recorded."""
+    bench.text = bench.text.replace("handler: app:take", "")
+    dry, wet = bench.run("backfill", dry_run=True), bench.run("backfill")
+    for told in (stream_of(dry, "shop"), stream_of(wet, "shop")):
+        assert (told.gap, told.backfilled, told.events) == (30, 0, 0)

@@ -112,3 +112,21 @@ def test_a_turn_that_meets_a_ledger_that_is_away_is_looked_at_again_soon(bench, 
     assert asked == [(schedule, timedelta(minutes=1))]
     daemon._watch._tick(schedule)
     assert run_due(bench).count("purge") == 0, "it was taken and run"
+
+
+def test_a_turn_taken_by_a_clock_that_was_ahead_does_not_silence_the_schedule(bench):
+    """C15: a machine starts with its clock a year ahead, takes its turns, and is put right."""
+    bench.clock.set(NOON + timedelta(days=365))
+    assert run_due(bench) == ["backfill", "dispatch"]
+    bench.clock.set(NOON)
+    assert run_due(bench) == ["backfill", "dispatch"]
+    assert run_due(bench) == []
+    bench.clock.advance(600)
+    assert run_due(bench) == ["dispatch"]
+
+
+def test_a_turn_that_a_clock_a_little_ahead_has_taken_is_taken(bench):
+    """L1: machines' clocks differ by seconds; the turn is one all the same."""
+    assert run_due(bench) == ["backfill", "dispatch"]
+    bench.clock.set(NOON - timedelta(seconds=5))
+    assert run_due(bench) == []

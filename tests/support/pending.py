@@ -53,10 +53,14 @@ def deliver(bench: Bench, source: str, fake: Fake, topic: str, subject_id: objec
 
 def post(bench: Bench, source: str, topic: str, body: bytes, id_: str = "delivery-1") -> int:
     """Let a delivery arrive, rightly signed."""
-    config = bench.config()
-    known = {name: (one, connector_class(one.connector)(one.settings)) for name, one in config.sources.items()}
-    receiver = Receiver(bench.ledger, known.get, bench.clock)
-    return receiver.receive(source, signed(bench, source, topic, body, id_), body).status
+    return receiver_of(bench).receive(source, signed(bench, source, topic, body, id_), body).status
+
+
+def receiver_of(bench: Bench) -> Receiver:
+    """The receiver of everything that is configured."""
+    sources = bench.config().sources
+    found = {name: (one, connector_class(one.connector)(one.settings)) for name, one in sources.items()}
+    return Receiver(bench.ledger, found.get, bench.clock)
 
 
 def signed(bench: Bench, source: str, topic: str, body: bytes, id_: str) -> dict[str, str]:

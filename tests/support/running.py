@@ -12,13 +12,14 @@ from pathlib import Path
 
 import httpx
 
-from reconcile import config, failpoints, runner
+from reconcile import config, failpoints, inbox, runner
 from reconcile.clock import Stop
 from reconcile.context import Context, Options
+from reconcile.inbox import Book
 from reconcile.ledger import Ledger
 from reconcile.ledger.tables import events
 from reconcile.metrics import Metrics, Unmeasured
-from reconcile.model import Event
+from reconcile.model import Arrival, Event, EventState
 from reconcile.report import RunReport
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.fake import Fake
@@ -182,6 +183,12 @@ def add_stripe(bench: Bench, topics: str, *, more: str = "handler: app:take", **
     fake = FakeStripe(**given)
     bench.add("pay", a_stripe("pay", topics, more=more), fake)
     return fake
+
+
+def arrive(bench: Bench, source: str, arrival: Arrival, *, repeats_by_bytes: bool = False) -> None:
+    """Record a delivery as the receiver does."""
+    with bench.ledger.write() as tx:
+        inbox.record(tx, Book(source, EventState.WAITING, repeats_by_bytes=repeats_by_bytes), [arrival])
 
 
 @contextmanager

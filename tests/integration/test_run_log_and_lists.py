@@ -11,14 +11,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.running import STRIPE_CANARY, Bench, a_bench, a_stripe, stream_of
+from support.running import Bench, a_bench, a_stripe, add_stripe, arrive, at_failpoint, kinds, stream_of
 
-from reconcile.model import GapKind
+from reconcile.ledger import gaps
+from reconcile.model import Arrival, Description, GapKind, Occurrence, Origin, Subject, micros
 from reconcile.reading import plan
+from reconcile.sandbox import wire_faults as wires
 from reconcile.sandbox.fake import Handle
 from reconcile.sandbox.stripe import FakeStripe
 
-DAY = timedelta(days=1)
 SUCCEEDED, FAILED = "payment_intent.succeeded", "payment_intent.payment_failed"
 
 
@@ -28,14 +29,13 @@ def a_bank(
 ) -> Iterator[Bench]:
     """A bench with one Stripe source called `pay`."""
     with a_bench(databases, folder, **given) as bench:
-        configure(bench, topics, more=more)
-        bench.add("pay", "", FakeStripe(clock=bench.clock, api_key=STRIPE_CANARY, throttle=False))
+        add_stripe(bench, topics, more=more)
         yield bench
 
 
-def configure(bench: Bench, topics: str, *, more: str = "handler: app:take") -> None:
+def configure(bench: Bench, topics: str) -> None:
     """Set the topics anew, as an operator who edits the file does."""
-    bench.text = a_stripe("pay", topics, more=more)
+    bench.text = a_stripe("pay", topics)
 
 
 def stripe_of(bench: Bench) -> FakeStripe:
@@ -55,11 +55,6 @@ def paid(bench: Bench) -> str:
 def days(bench: Bench, number: float) -> None:
     """Let days pass."""
     bench.clock.advance(number * 86_400)
-
-
-def kinds(report) -> list[str]:
-    """The kinds of the gaps a report lists."""
-    return sorted(gap.kind for gap in report.gaps)
 
 
 def slow(bench: Bench, seconds: float) -> Callable[[httpx.Request, Handle], httpx.Response]:
@@ -205,3 +200,74 @@ def test_a_cursor_that_is_refused_does_not_stop_a_list_for_ever(sqlite_databases
         assert bench.run(since=since, force=True).exit_code == 4
         assert stream_of(bench.run(since=since, force=True), "pay", "customers").covered
         assert bench.handled("pay", "customer.created") == dict.fromkeys(made, 1)
+
+
+def test_a_list_waits_for_its_log(sqlite_databases, tmp_path):
+    """DESIGN 4: a list read without the log would take in what only the log can tell apart."""
+    with a_bank(sqlite_databases, tmp_path, FAILED) as made:
+        stripe = stripe_of(made)
+        intent = stripe.create_payment_intent()
+        stripe.fail(intent)
+        made.clock.advance(35 * 86_400)
+        stripe.fail(intent)
+        made.clock.advance(5 * 86_400)
+        since = made.clock.now() - timedelta(days=45)
+        made.faults["pay"].add(wires.answers(500), path=r"/v1/events", nth=2, times=0)
+        report = made.run(since=since)
+        assert report.exit_code == 4
+        assert [one.stream for one in report.streams] == ["events", "payment_intents"]
+        assert not any(one.covered for one in report.streams)
+        made.faults["pay"].clear()
+        report = made.run(since=since)
+        assert GapKind.NOT_REBUILDABLE in kinds(report)
+        assert made.handled("pay") == {intent: 1}
+
+
+def test_what_a_crashed_run_held_is_let_go_though_its_stream_is_not_read_again(sqlite_databases, tmp_path):
+    """Valve: a list is read only beyond the log's memory; what it held is settled by the next run all the same."""
+    with a_bank(sqlite_databases, tmp_path, SUCCEEDED) as bench:
+        assert bench.run(since=None).exit_code == 0
+        intent = paid(bench)
+        days(bench, 40)
+        assert bench.run("backfill", since=timedelta(days=10)).exit_code == 0
+        with at_failpoint("valve.before_release", _crash, nth=2), pytest.raises(ZeroDivisionError):
+            bench.run(since=timedelta(days=60))
+        bench.run(since=timedelta(days=10))
+        assert bench.handled("pay") == {intent: 1}
+
+
+def _crash() -> None:
+    raise ZeroDivisionError
+
+
+def test_an_ignored_loss_does_not_hide_a_new_one(sqlite_databases, tmp_path):
+    """C11: a person ignored what the log forgot then; what it forgets in the next outage is told again."""
+    with a_bank(sqlite_databases, tmp_path, "charge.updated") as bench:
+        days(bench, 60)
+        first = bench.run(since=timedelta(days=60))
+        assert kinds(first) == [GapKind.BEYOND_RETENTION]
+        with bench.ledger.write() as tx:
+            gaps.ignore(tx, [gap.id for gap in gaps.find(tx)], "known")
+        bench.clock.advance(600)
+        assert bench.run(since=None).exit_code == 0
+        days(bench, 50)
+        again = bench.run(since=None)
+        assert (again.exit_code, kinds(again)) == (3, [GapKind.BEYOND_RETENTION])
+
+
+def test_a_repeatable_fact_that_was_replaced_stays_accounted_for(sqlite_databases, tmp_path):
+    """H12: a later look at the same list finds what the first found: nothing is missing, and no gap opens."""
+    with a_bank(sqlite_databases, tmp_path, FAILED) as bench:
+        stripe = stripe_of(bench)
+        intent = stripe.create_payment_intent()
+        stripe.fail(intent)
+        days(bench, 40)
+        since = bench.clock.now() - timedelta(days=41)
+        bench.run("backfill", since=since)
+        at = bench.clock.now() - timedelta(days=40)
+        described = Description(FAILED, Subject("payment_intent", intent), Occurrence.REPEATED, "", micros(at), at)
+        arrive(bench, "pay", Arrival("evt_late", described, b"{}", Origin.LIVE))
+        first = bench.run(since=since)
+        again = bench.run(since=since, recheck=True)
+        assert kinds(first) == kinds(again) == [GapKind.BEYOND_RETENTION]
+        assert bench.handled("pay") == {intent: 1}

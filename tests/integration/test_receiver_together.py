@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import pytest
-from support.pending import known, one, shop_at, signed
-from support.receiving import sources
+from support.pending import known, one, receiver_of, shop_at, signed
 from support.running import NOON, Bench
 
-from reconcile.connector import connector_class
-from reconcile.ledger import Ledger
 from reconcile.model import TransactionStatus, iso
-from reconcile.receiver import Receiver
 from reconcile.receiving.parcel import Parcel
 from reconcile.sandbox.clock import SettableClock
-from reconcile.web.asgi import ReceiverApp
 
 
 @pytest.fixture
@@ -30,11 +24,7 @@ def bench(tmp_path, ledger_url):
 
 def together(bench: Bench, *orders: tuple[str, str, float]) -> None:
     """Store deliveries about one order, each with its topic, money and minutes after noon, in one commit."""
-    config = bench.config()
-    found = {
-        name: (source, connector_class(source.connector)(source.settings)) for name, source in config.sources.items()
-    }
-    receiver = Receiver(bench.ledger, found.get, bench.clock)
+    receiver = receiver_of(bench)
     parcels = []
     for topic, money, minutes in orders:
         at = iso(NOON + timedelta(minutes=minutes))
@@ -57,23 +47,3 @@ def test_a_transaction_that_begins_and_ends_in_one_commit_is_not_left_on_the_lad
     """P5: nobody has to ask about what its own delivery has told the end of."""
     together(bench, ("orders/create", "pending", 0), ("orders/paid", "paid", 3))
     assert [(found.subject.id, found.status) for found in known(bench)] == [("7", TransactionStatus.SUCCEEDED)]
-
-
-def test_a_length_that_is_no_number_is_no_error_of_ours(tmp_path):
-    """A mounted receiver is given whatever its server lets through: a superscript digit is a digit, and no number."""
-    ledger = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}", SettableClock(NOON))
-    app = ReceiverApp(Receiver(ledger, sources().get, SettableClock(NOON)))
-    sent = []
-
-    async def receive():
-        return {"type": "http.request", "body": b"{}"}
-
-    async def send(message):
-        sent.append(message)
-
-    headers = [(b"content-length", b"\xb2"), (b"content-type", b"application/json")]
-    scope = {"type": "http", "method": "POST", "path": "/webhooks/shop", "headers": headers}
-    asyncio.run(app(scope, receive, send))
-    app.close()
-    ledger.close()
-    assert sent[0]["status"] == 401

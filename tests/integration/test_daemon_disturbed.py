@@ -6,20 +6,18 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
-from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from support.running import CANARY, NOON, Bench, a_shop
+from support.running import NOON, Bench, add_shop
 
-from reconcile import clock, turns
+from reconcile import clock
 from reconcile.cli.signals import stopping
 from reconcile.clock import Stop
 from reconcile.daemon import Daemon
 from reconcile.errors import LedgerError
 from reconcile.receiver import Receiver
 from reconcile.sandbox.clock import SettableClock
-from reconcile.sandbox.shopify import FakeShopify
 from reconcile.web import server
 from reconcile.web.front import Front
 
@@ -33,8 +31,7 @@ schedules:
 def bench(tmp_path):
     """A shop and a schedule."""
     made = Bench(tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", SettableClock(NOON))
-    fake = FakeShopify(clock=made.clock, shop="acme.myshopify.com", access_token=CANARY, throttle=False)
-    made.add("acme", a_shop("acme", more=""), fake)
+    add_shop(made, "acme", more="")
     made.text += SCHEDULES
     yield made
     made.ledger.close()
@@ -54,28 +51,6 @@ def at_most(seconds: float):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-def run_due(bench: Bench) -> list[str]:
-    return [schedule.job for schedule, _ in turns.run_due(bench.context(), "cron", timedelta())]
-
-
-def test_a_turn_taken_by_a_clock_that_was_ahead_does_not_silence_the_schedule(bench):
-    """C15: a machine starts with its clock a year ahead, takes a turn, and is put right."""
-    bench.clock.set(NOON + timedelta(days=365))
-    assert run_due(bench) == ["dispatch"]
-    bench.clock.set(NOON)
-    assert run_due(bench) == ["dispatch"]
-    assert run_due(bench) == []
-    bench.clock.advance(600)
-    assert run_due(bench) == ["dispatch"]
-
-
-def test_a_turn_that_a_clock_a_little_ahead_has_taken_is_taken(bench):
-    """L1: machines' clocks differ by seconds; the turn is one all the same."""
-    assert run_due(bench) == ["dispatch"]
-    bench.clock.set(NOON - timedelta(seconds=5))
-    assert run_due(bench) == []
 
 
 def test_a_signal_in_the_midst_of_waiting_for_it_does_not_hang(monkeypatch):

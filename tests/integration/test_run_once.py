@@ -1,0 +1,76 @@
+"""Each thing once: however often a run looks, whatever comes live meanwhile, however a window is cut."""
+
+from __future__ import annotations
+
+import pytest
+from support.running import Bench, a_bench, add_shop, arrive, at_failpoint, stream_of
+
+from connectors.shopify import listing
+from connectors.shopify.delivery import describe
+from reconcile.model import Arrival, Origin
+
+
+@pytest.fixture
+def bench(databases, tmp_path):
+    """A shop with three orders within the day, on each engine."""
+    with a_bench(databases, tmp_path) as made:
+        fill(made, 3)
+        yield made
+
+
+def fill(made: Bench, orders: int) -> None:
+    """A shop with an order a minute, all of them settled."""
+    shop = add_shop(made)
+    for _ in range(orders):
+        shop.create_order()
+        made.clock.advance(60)
+    made.clock.advance(7200)
+
+
+def ids(bench: Bench) -> list[str]:
+    """Every order created, oldest first."""
+    return [one.subject_id for one in bench.faults["shop"].fake.truth if one.topic == "orders/create"]
+
+
+def test_a_second_run_does_nothing(bench):
+    """H12: no handler is called, nothing is changed at the provider, nothing is left."""
+    assert bench.run().exit_code == 0
+    effects, sent = list(bench.effects), len(bench.faults["shop"].fake.requests)
+    for options in ({}, {"recheck": True}, {"since": None}):
+        report = bench.run(**options)
+        assert report.exit_code == 0
+        told = stream_of(report, "shop")
+        assert (told.events, told.backfilled, told.gap, told.pending) == (0, 0, 0, 0)
+    assert bench.effects == effects
+    assert {seen.method for seen in bench.faults["shop"].fake.requests[sent:]} <= {"GET"}
+
+
+def test_what_comes_live_while_a_page_is_judged_is_handled_once_and_counted_once(bench):
+    """H4, C2: the page was judged without it; recording asks again under the subject's lock."""
+    fake = bench.faults["shop"].fake
+    first = next(one for one in fake.truth if one.topic == "orders/create")
+
+    def deliver() -> None:
+        described = describe("orders/create", first.body, {})
+        arrival = Arrival("wh-1", described, first.body, Origin.LIVE, carried=described.version)
+        arrive(bench, "shop", arrival, repeats_by_bytes=True)
+
+    with at_failpoint("page.before_commit", deliver):
+        report = bench.run()
+    told = stream_of(report, "shop")
+    assert bench.handled("shop") == dict.fromkeys(ids(bench), 1)
+    assert (told.listed, told.backfilled, told.already_handled, told.events) == (3, 2, 1, 2)
+    assert report.exit_code == 0
+
+
+def test_a_window_that_is_cut_counts_its_items_once(sqlite_databases, tmp_path, monkeypatch):
+    """C2: what is listed again because its window was too dense is a repeat."""
+    monkeypatch.setattr(listing, "PAGE_SIZE", 1)
+    monkeypatch.setattr("reconcile.reading.tiling.PAGES_PER_WINDOW", 2)
+    with a_bench(sqlite_databases, tmp_path) as made:
+        fill(made, 20)
+        report = made.run("backfill", force=True)
+    told = stream_of(report, "shop")
+    assert told.covered
+    assert told.backfilled == 20
+    assert told.listed - told.filtered == 20
