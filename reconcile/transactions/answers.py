@@ -77,6 +77,7 @@ class Sheet:
     now: datetime
     ladder: Sequence[timedelta]
     was: dict[Subject, Transaction] = field(default_factory=dict)
+    hurried: set[Subject] = field(default_factory=set)
     climbed: list[Transaction] = field(default_factory=list)
     given_up: list[Transaction] = field(default_factory=list)
     ended: list[tuple[Transaction, Answer]] = field(default_factory=list)
@@ -88,9 +89,12 @@ class Sheet:
         left = len(self.given_up) + len(self.contradicted)
         return Counter({Came.RESOLVED: len(self.ended), Came.PENDING: len(self.climbed), Came.UNRESOLVED: left})
 
-    def note(self, one: Transaction, answer: Answer) -> None:
+    def note(self, one: Transaction, answered: Answered) -> None:
         """Put the answer about `one`, as it is now, where it belongs."""
+        answer = answered.answer
         self.was[one.subject] = one
+        if one.since == EPOCH and answered.claimed.since != EPOCH:
+            self.hurried.add(one.subject)
         asked = replace(one, attempts=one.attempts + 1, asked_at=self.now, answer=answer.text)
         if answer.reported is None:
             self._climb(asked)
@@ -104,7 +108,13 @@ class Sheet:
             self._climb(replace(asked, raw=answer.reported.raw))
 
     def _climb(self, asked: Transaction) -> None:
-        """The next rung counts from this asking; after the last one it is a person's turn (P3)."""
+        """The next rung counts from this asking; after the last one it is a person's turn (P3).
+
+        What seems to have ended while it was asked about is asked about once more: the answer may be the older news.
+        """
+        if asked.subject in self.hurried:
+            self.climbed.append(asked)
+            return
         climbed = replace(asked, since=self.now)
         (self.given_up if asked.attempts >= len(self.ladder) else self.climbed).append(climbed)
 
@@ -161,7 +171,7 @@ class Desk:
             sheet = Sheet(tx.now, self.ladder)
             for one in answered:
                 if one.claimed.subject in ours:
-                    sheet.note(ours[one.claimed.subject], one.answer)
+                    sheet.note(ours[one.claimed.subject], one)
             self._write(tx, sheet)
         missed = [one for one in answered if one.claimed.subject not in ours]
         return sheet.came + Counter({Came.CANCELLED: len(missed) if wait else 0}), [] if wait else missed

@@ -24,12 +24,13 @@ from support.pending import (
 from support.running import a_bench, at_failpoint
 
 from reconcile.clock import Stop
-from reconcile.model import Subject, TransactionStatus
+from reconcile.model import Reported, Subject, TransactionStatus
 from reconcile.sandbox.fake import respond
 from reconcile.transactions import hearing
 from reconcile.transactions.answers import Came
 from reconcile.transactions.asking import Asker
-from reconcile.transactions.transaction import LADDER
+from reconcile.transactions.decide import Road
+from reconcile.transactions.transaction import LADDER, State
 
 
 @pytest.fixture
@@ -298,6 +299,24 @@ def test_a_late_end_resolves_what_was_given_up(bench, stripe):
 
 
 # What a run is besides.
+
+
+def test_an_end_that_a_list_shows_during_the_last_question_is_asked_about(bench, stripe):
+    """P3: the answer on its way is the older news: nobody is asked to settle by hand what has just ended."""
+    intent = processing(bench, stripe)
+    climb(bench, rungs=4)
+
+    def listed():
+        stripe.succeed(intent)
+        shown = Reported(Subject("payment_intent", intent), TransactionStatus.SUCCEEDED, "succeeded")
+        with bench.ledger.write() as tx:
+            hearing.hear(tx, "pay", [shown], Road.LIST)
+
+    later(bench, hours=24)
+    with at_failpoint("transaction.asked", listed):
+        report = bench.run("status-checks")
+    assert (report.transactions["resolved"], open_incidents(bench)) == (1, [])
+    assert (one(bench, intent).attempts, one(bench, intent).state) == (6, State.SETTLED)
 
 
 def test_a_dry_run_asks_nobody_and_says_what_it_would_ask(bench, stripe):
