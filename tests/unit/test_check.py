@@ -172,6 +172,14 @@ def test_a_ledger_that_cannot_be_opened_fails_with_5(folder, fake):
     assert any("credentials" in text for text, _ in those(findings, Level.OK))
 
 
+def test_the_mail_server_is_looked_at_where_somebody_is_to_be_told(folder, fake):
+    """A5: an alert that cannot leave is found out before there is one."""
+    alerts = "alerts: {smtp: 'smtp://127.0.0.1:1?tls=off', from: a@acme.example, to: [ops@acme.example]}\n"
+    ((text, code),) = those(found(folder, fake, config=CONFIG + alerts), Level.FAIL)
+    assert text.startswith("mail does not leave: 127.0.0.1:1")
+    assert code == 3
+
+
 def test_a_ledger_on_a_network_file_system_is_warned_of(folder, fake, monkeypatch):
     """It opens there and may be damaged there; what to do stands beside it (L6)."""
     monkeypatch.setattr(filesystem, "network_of", lambda _url: "nfs4")
