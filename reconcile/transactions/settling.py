@@ -14,12 +14,14 @@ from reconcile.transactions.transaction import State, Transaction
 
 def resolve(tx: Tx, one: Transaction, note: str) -> None:
     """It is settled by hand: nobody asks about it or is told of it any more. What it came to stays as far as known."""
+    (one,) = _now(tx, [one])
     transactions.save(tx, [replace(one, state=State.RESOLVED, note=note, ended_at=one.ended_at or tx.now)])
     hearing.close(tx, one, note)
 
 
 def reopen(tx: Tx, one: Transaction) -> bool:
     """Back on its ladder, from the first asking, which is due at once; False for one that is on it already."""
+    (one,) = _now(tx, [one])
     if one.state is State.PENDING:
         return False
     begun = replace(one, attempts=0, since=EPOCH, ended_at=None, changed_at=None, note="")
@@ -30,7 +32,13 @@ def reopen(tx: Tx, one: Transaction) -> bool:
 
 def ask_now(tx: Tx, some: Iterable[Transaction]) -> int:
     """Put those that wait, or were given up, at the head of the queue; how many."""
-    asked = [one for one in some if one.state in (State.PENDING, State.UNRESOLVED)]
+    asked = [one for one in _now(tx, some) if one.state in (State.PENDING, State.UNRESOLVED)]
     for one in asked:
         hearing.ask_now(tx, one)
     return len(asked)
+
+
+def _now(tx: Tx, some: Iterable[Transaction]) -> list[Transaction]:
+    """These as they are now, under lock: what one has come to since it was looked up must stay (P1)."""
+    in_order = sorted(some, key=lambda one: (one.source, str(one.subject)))  # nobody waits in a circle
+    return [transactions.known(tx, one.source, [one.subject], lock=True)[one.subject] for one in in_order]

@@ -196,6 +196,19 @@ def test_settled_by_hand_stays_so_until_it_is_reopened(ledger):
         assert not settling.reopen(tx, get(tx))
 
 
+def test_a_hand_that_was_slower_than_an_end_takes_nothing_back(ledger):
+    """P1: what ended between a person's look and word stays ended: it is neither asked about again nor overwritten."""
+    with ledger.write() as tx:
+        hear(tx, pending(1), pending(2))
+        seen = [get(tx), get(tx, Subject("payment", "p_2"))]
+        hear(tx, ended(1), ended(2))
+        assert settling.ask_now(tx, seen) == 0
+        assert get(tx).state is State.SETTLED
+        settling.resolve(tx, seen[1], "paid in cash")
+        two = get(tx, seen[1].subject)
+        assert (two.state, two.status, two.note) == (State.RESOLVED, TransactionStatus.SUCCEEDED, "paid in cash")
+
+
 def test_tracking_is_idempotent_and_its_amount_counts(ledger):
     """P4: an app may name its transaction before or after an event does; what it expects outlasts what events say."""
     with ledger.write() as tx:
