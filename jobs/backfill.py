@@ -21,6 +21,7 @@ from reconcile.leasing import holding
 from reconcile.ledger import coverage, horizons, leases
 from reconcile.ledger.coverage import Covered
 from reconcile.ledger.leases import Lease
+from reconcile.model import Window
 from reconcile.reading.plan import Ask, StreamPlan, plan, unlisted, wanted_streams
 from reconcile.reading.settling import settle_left
 from reconcile.reading.shared import Outcome, Streaming
@@ -91,13 +92,19 @@ def _attempt(context: Context, options: Options, source: SourceConfig) -> Result
         result.codes.append(error.exit_code)
         result.refused = error if isinstance(error, CredentialsRefused) else None
         if not result.streams:
-            result.streams += failed(context.connector(source).facts, source, context.clock.now(), str(error))
+            result.streams += failed(context.connector(source).facts, source, _asked(context, options), str(error))
     except Exception as error:  # noqa: BLE001 - raised again once every other source is through
         result.bug = error
         if not result.streams:
             told = f"a bug, please report it: {type(error).__name__}"
-            result.streams += failed(context.connector(source).facts, source, context.clock.now(), told)
+            result.streams += failed(context.connector(source).facts, source, _asked(context, options), told)
     return result
+
+
+def _asked(context: Context, options: Options) -> Window:
+    """The time a run was asked about, as far as that can be said without asking the provider."""
+    end = options.until or context.clock.now()
+    return Window(min(options.since or end, end), end)
 
 
 def _readable(context: Context, source: SourceConfig) -> Connector:

@@ -196,4 +196,6 @@ class Daemon:
 
 def _of_streams(report: RunReport) -> list[str]:
     """What streams failed by, if a source's own error does not say it already."""
-    return [one.error for one in report.streams if one.error and one.error not in " ".join(report.errors)]
+    said = " ".join(report.errors)
+    lacking = [one for one in report.streams if one.error and one.error not in said]
+    return [f"{one.source} {one.stream}: {str(one.error).removeprefix(f'{one.source}: ')}" for one in lacking]

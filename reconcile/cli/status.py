@@ -15,6 +15,7 @@ from reconcile.cli.output import Table
 from reconcile.cli.state import State
 from reconcile.operator import status as statusboard
 from reconcile.operator.status import FINAL, HOLE, PROVISIONAL, Board, RunStatus, SourceStatus, StreamStatus
+from reconcile.safe import safe
 from reconcile.web.facts import exposition
 
 _INDENT = "  "
@@ -64,11 +65,13 @@ def status(context: typer.Context, *, as_json: AsJson = False, metrics: Metrics 
 def _source(source: SourceStatus, board: Board) -> Iterator[str]:
     yield source.source
     if not source.streams:
-        yield "  nothing read yet; `reconcile run` begins"
+        yield "  nothing read yet" + ("" if source.refused else "; `reconcile run` begins")
     for stream in source.streams:
         yield from _stream(stream)
     yield f"  events: {source.waiting} waiting, {source.held} held, {source.dead} dead"
     yield f"  gaps: {_counted(source.gaps) or 'none'}"
+    if source.refused and not any(stream.error for stream in source.streams):
+        yield f"  CREDENTIALS REFUSED: {safe(source.refused, 2000)}"
     if source.transactions:
         yield f"  transactions: {_counted(source.transactions)}"
     if source.paused:

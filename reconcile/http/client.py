@@ -245,7 +245,7 @@ class ProviderClient:
                 response.close()
         except EXCHANGE_FAULTS as fault:
             # Without its cause: httpx quotes the header it chokes on, and a traceback would show it.
-            raise explain(fault, self._what(call), self.limits.max_body) from None
+            raise explain(fault, self._what(call), self.limits.max_body, str(self.origin)) from None
         return Answer(response.status_code, response.headers, content, str(call.url), self.source, self._hide)
 
     def _request(self, call: _Call, deadline: float) -> httpx.Request:

@@ -41,7 +41,7 @@ EXCHANGE_FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, BodyFau
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _OLD_TLS = ("UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "WRONG_SSL_VERSION")
 _WORDS: dict[type[Exception], str] = {
-    httpx.ConnectError: "cannot connect (name, network or proxy)",
+    httpx.ConnectError: "cannot connect to {at} (name, network or proxy)",
     httpx.ConnectTimeout: "took too long to connect",
     httpx.PoolTimeout: "found no free connection in time",
     httpx.TimeoutException: "did not answer in time",
@@ -52,8 +52,8 @@ _WORDS: dict[type[Exception], str] = {
 }
 
 
-def explain(fault: Exception, what: str, max_body: int) -> ProviderError:
-    """Our error for `fault`, one of `EXCHANGE_FAULTS`, while doing `what` (source, method and path)."""
+def explain(fault: Exception, what: str, max_body: int, at: str) -> ProviderError:
+    """Our error for `fault`, one of `EXCHANGE_FAULTS`, while doing `what` (source, method and path) at an origin."""
     if (refused := _tls_refusal(fault)) is not None:
         return Rejected(
             f"{what}: the TLS connection is not trustworthy ({refused}); nothing was sent: "
@@ -63,7 +63,9 @@ def explain(fault: Exception, what: str, max_body: int) -> ProviderError:
         return type(final)(f"{what}: {final}")
     words = next((text for kind, text in _WORDS.items() if isinstance(fault, kind)), "failed on the network")
     kind = NotDone if isinstance(fault, _NOT_SENT) else Retriable
-    return kind(f"{what}: {words}; if it lasts, check the network and the provider's status page, then run again")
+    return kind(
+        f"{what}: {words.format(at=at)}; if it lasts, check the network and the provider's status page, then run again"
+    )
 
 
 def _final(fault: Exception, max_body: int) -> Rejected | None:

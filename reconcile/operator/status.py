@@ -29,7 +29,7 @@ from reconcile.ledger import (
 )
 from reconcile.ledger.runs import Run
 from reconcile.ledger.streams import StreamState
-from reconcile.model import EventState, Window, micros
+from reconcile.model import EventState, IncidentKind, Window, micros
 from reconcile.reading.plan import earliest, satisfies, topics_of
 from reconcile.topics import Topics
 from reconcile.transactions.transaction import OPEN
@@ -63,7 +63,7 @@ class StreamStatus:
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
     """One source: its streams, its events that are not done, its open gaps, its transactions that are not done (by
-    state), its target.
+    state), its target, and how its provider refuses our credentials, if it does.
     """
 
     source: str
@@ -76,6 +76,7 @@ class SourceStatus:
     paused: str = ""
     paused_why: str = ""
     paused_since: datetime | None = None
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,11 @@ def of_source(tx: Tx, source: SourceConfig, now: datetime) -> SourceStatus:
         paused=target.paused,
         paused_why=target.reason,
         paused_since=target.since,
+        refused=next((one.summary for one in incidents.find(tx, source=source.name, kind=_REFUSED, limit=1)), ""),
     )
+
+
+_REFUSED = IncidentKind.CREDENTIALS
 
 
 @dataclass(frozen=True, slots=True)

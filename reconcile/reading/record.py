@@ -16,7 +16,7 @@ from reconcile.ledger.coverage import Covered
 from reconcile.ledger.findings import Finding
 from reconcile.ledger.leases import Lease
 from reconcile.ledger.ledger import Tx
-from reconcile.model import Arrival, EventState, GapKind, Occurrence, Origin, Reported, Subject, Window
+from reconcile.model import Arrival, EventState, GapKind, Occurrence, Origin, Reported, Subject, Window, iso
 from reconcile.reading.judge import Judgement
 from reconcile.reading.recall import Recall
 from reconcile.reading.recorder import Counts, OpenWindow
@@ -216,13 +216,15 @@ class LedgerRecorder:
             tx,
             source=self.key.source,
             kind=kind,
-            key=f"{self.key.stream} {subject or opened.window}",
+            # A stretch is known by its beginning: its end moves on with every run that finds it doubtful again.
+            key=f"{self.key.stream} {subject or iso(opened.window.start)}",
             stream=self.key.stream,
             subject=subject,
             reason=reason,
             run_id=self.book.run_id,
             start=opened.window.start,
             end=opened.window.end,
+            grows=subject is None,
         )
 
 

@@ -34,7 +34,8 @@ def settle(shared: Streaming, planned: StreamPlan, tiler: Tiler, recorder: Recor
     unproven = any(not beyond.proven for beyond in planned.beyond)
     lacking = [*recorder.incomplete, *holes(planned.asked, [one.window for one in covered])]
     if lacking and report.error is None:
-        report.error = f"the listing of {lacking[0]} lacks what the provider still has; run again later"
+        of = f"{when.stamp(lacking[0].start)} to {when.stamp(lacking[0].end)}"
+        report.error = f"the listing of {of} lacks records that are not known to be gone; run again later"
         outcome.codes.append(ProviderError.exit_code)
     report.covered = report.error is None and not unproven
     finals = [final_part(one.window, one.read_at, shared.ask.overlap) for one in covered]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from reconcile.config import SourceConfig
 from reconcile.connector import Facts, ListsItems
@@ -11,7 +10,7 @@ from reconcile.errors import CredentialsRefused, ProviderError, ReconcileError, 
 from reconcile.inbox import Book
 from reconcile.ledger import checkpoints, gaps, leases, streams
 from reconcile.ledger.coverage import Covered
-from reconcile.model import Candidate, EventState, GapKind, Snapshot
+from reconcile.model import Candidate, EventState, GapKind, Snapshot, Window
 from reconcile.reading import recorded
 from reconcile.reading.dry import DryRecorder
 from reconcile.reading.judge import Scope
@@ -28,10 +27,10 @@ from reconcile.transactions.telling import shown, told
 from reconcile.windows import holes
 
 
-def failed(facts: Facts, source: SourceConfig, at: datetime, error: str) -> list[StreamReport]:
-    """Reports for a source that could not even be asked: nothing of it is covered."""
+def failed(facts: Facts, source: SourceConfig, asked: Window, error: str) -> list[StreamReport]:
+    """Reports for a source that could not even be asked: nothing of what was `asked` for is covered."""
     names = source.streams or tuple(stream.name for stream in facts.streams[:1])
-    return [StreamReport(source.name, name, at, at, error=error) for name in names]
+    return [StreamReport(source.name, name, asked.start, asked.end, error=error) for name in names]
 
 
 def work(shared: Streaming, planned: StreamPlan) -> Outcome:

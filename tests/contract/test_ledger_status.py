@@ -10,11 +10,11 @@ from support.clock import ManualClock
 from support.rows import add_event
 
 from reconcile.config import load
-from reconcile.ledger import coverage, gaps, horizons, runs, streams, targets, transactions
+from reconcile.ledger import coverage, gaps, horizons, incidents, runs, streams, targets, transactions
 from reconcile.ledger.coverage import Covered
 from reconcile.ledger.process import Holder
 from reconcile.ledger.runs import RunStart
-from reconcile.model import EventState, GapKind, Subject, Window, micros
+from reconcile.model import EventState, GapKind, IncidentKind, Subject, Window, micros
 from reconcile.operator import status as statusboard
 from reconcile.operator.status import FINAL, HOLE
 from reconcile.reading.plan import LEEWAY
@@ -48,6 +48,18 @@ def read(ledger, tx, stream, first, last, horizon):
 
 def board(config, ledger):
     return statusboard.read(config, ledger, ManualClock(NOW))
+
+
+def test_a_source_whose_credentials_are_refused_says_so_though_nothing_was_read_yet(config, ledger):
+    """X: "nothing read yet" alone sent people to run again what cannot end well."""
+    named = {"source": "payments", "kind": IncidentKind.CREDENTIALS, "key": "backfill"}
+    with ledger.write() as tx:
+        incidents.open_(tx, **named, summary="backfill was refused: 401", command="reconcile check")
+    (source,) = board(config, ledger).sources
+    assert (source.streams, source.refused) == ((), "backfill was refused: 401")
+    with ledger.write() as tx:
+        incidents.close(tx, **named, note="taken again")
+    assert board(config, ledger).sources[0].refused == ""
 
 
 def test_a_list_is_not_shown_where_the_log_speaks_for_it(ledger, config):

@@ -272,7 +272,7 @@ def test_a_connection_refused_and_a_name_unknown_are_retriable(client, monkeypat
     """A provider that is down or not resolvable is asked again, then the run ends with exit 4."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with pytest.raises(Retriable, match=r"cannot connect.*after 2 attempts") as down:
+    with pytest.raises(Retriable, match=r"cannot connect to https?://\S+ \(.*after 2 attempts") as down:
         client(f"http://127.0.0.1:{port}").get("/orders.json")
     assert down.value.exit_code == 4
 

@@ -82,6 +82,24 @@ def test_a_page_missing_of_what_is_known_is_found_out_by_reading_it(bench):
     assert bench.handled("shop") == dict.fromkeys(ids(bench), 1)
 
 
+def test_a_stretch_that_stays_doubtful_is_one_gap_however_far_its_end_has_moved_on(bench, monkeypatch):
+    """C10, A2: each run found it up to a later end, and told people of it anew."""
+    monkeypatch.setattr("reconcile.reading.recall.MOST_READS", 1)
+    since = bench.clock.now() - DAY
+    assert bench.run(since=since).exit_code == 0
+    for _ in range(2):
+        bench.clock.advance(60)
+        bench.faults["shop"].add(pages.empty_page(), path=LIST, nth=2)
+        report = bench.run(since=since, recheck=True)
+        bench.faults["shop"].clear()
+        assert report.exit_code == 4
+        assert [gap.subject for gap in report.gaps][:1] == [f"order/{ids(bench)[8]}"]
+        assert report.gaps_total == 2
+        assert "lacks records that are not known to be gone" in str(stream_of(report, "shop").error)
+    bench.clock.advance(60)
+    assert bench.run(since=since, recheck=True).gaps_total == 0
+
+
 def test_what_the_provider_deleted_is_a_gap_and_never_a_made_up_event(bench):
     """C16: gone by id is `deleted`: covered, exit 3, the handler is told nothing, and it is not read again."""
     assert bench.run("backfill", "dispatch").exit_code == 0
