@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
-Shop = Annotated[
-    str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*\.myshopify\.com$")
-]
+_SHOP = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
+
+
+def _shop(name: str) -> str:
+    if not _SHOP.fullmatch(name):
+        raise ValueError("must be the shop's own name, such as acme.myshopify.com")
+    return name
+
+
+Shop = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True), AfterValidator(_shop)]
 Version = Annotated[str, StringConstraints(pattern=r"^(20\d\d-(01|04|07|10)|unstable)$")]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from difflib import get_close_matches
 
 import httpx
 
@@ -23,6 +24,7 @@ from reconcile.topics import Topics
 
 #: Receivers refuse signatures further from their clock than this, ours among them.
 SKEW_REFUSED = timedelta(minutes=5)
+_ALONE = "let nothing depend on it alone"
 
 
 def check(
@@ -111,4 +113,11 @@ def _secrets(source: SourceConfig, connector: Connector) -> Iterator[Finding]:
 def _unlisted(source: SourceConfig, connector: Connector) -> Iterator[Finding]:
     for topic, why in unlisted(connector.facts, Topics(source.webhook.topics if source.webhook else ())).items():
         what = f"topics: what is lost of {topic} cannot be found: {why}"
-        yield Finding(Level.WARN, source.name, what, "let nothing depend on it alone")
+        yield Finding(Level.WARN, source.name, what, _instead(connector, topic))
+
+
+def _instead(connector: Connector, topic: str) -> str:
+    """A name that is nearly one of the provider's is more often a slip than a topic that nobody lists."""
+    known = [one.name for one in connector.facts.topics if one.stream]
+    near = get_close_matches(topic, known, 1)
+    return f"if {near[0]} is meant, name it so; else let nothing depend on it alone" if near else _ALONE

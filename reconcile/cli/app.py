@@ -27,7 +27,7 @@ COMMANDS = {
     "explain": ("explain", "Tell what happened to one subject."),
     "gaps": ("gaps", "What was found wrong and is not resolved."),
     "events": ("events", "What was recorded, however it came."),
-    "subscriptions": ("subscriptions", "The providers' webhook subscriptions: as they are, and as they should be."),
+    "subscriptions": ("subscriptions", "Webhook subscriptions, as they are and should be."),
     "transactions": ("transactions", "What is pending at providers, and its end."),
     "alerts": ("alerts", "What people are told, and whether it arrives."),
     "pause": ("targets", "Stop delivering a source's events."),

@@ -191,7 +191,7 @@ def _unexpected(config: Config, row: Any) -> bool:
 def _handled(row: Any) -> str:
     tries = when.times(row.attempts, "attempt")
     if row.handled_at is None:
-        return f"not yet, after {tries}" if row.attempts else "not yet"
+        return f"no, after {tries}" if row.attempts else "no"
     return f"{when.stamp(row.handled_at)} after {tries}{', late' if row.late else ''}"
 
 

@@ -34,7 +34,7 @@ _WILL = {
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    help_ = "The providers' webhook subscriptions: as they are, and as they should be."
+    help_ = "Webhook subscriptions, as they are and should be."
     group = typer.Typer(help=help_, no_args_is_help=True, rich_markup_mode=None)
     group.command("list")(list_)
     for command in (plan, apply):

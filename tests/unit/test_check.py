@@ -71,6 +71,13 @@ def test_a_good_setup_has_nothing_to_fail(folder, fake):
     assert {seen.method for seen in fake.requests} == {"GET"}
 
 
+def test_a_topic_that_is_nearly_one_of_the_providers_is_taken_for_a_slip(folder, fake):
+    """A wrong topic brings nothing, for ever, and only looks like one that no list shows (X)."""
+    topics = CONFIG.replace("orders/create", "order/create")
+    told = [text for text, _ in those(found(folder, fake, "handler: acme:handlers", config=topics), Level.WARN)]
+    assert any("what is lost of order/create cannot" in one and "if orders/create is meant" in one for one in told)
+
+
 def test_refused_credentials_fail_with_4_and_the_rest_is_checked(folder, fake):
     """A token that does not work is said with its remedy; handler and ledger are looked at all the same."""
     fake.tokens.revoke("shpat_dummy")

@@ -64,3 +64,13 @@ def test_what_cannot_be_is_said_with_its_place(tmp_path, lines, place, message):
         read(tmp_path, lines)
     (problem,) = found.value.problems
     assert problem.endswith(f"schedules.yaml:{place}: {message}") or f":{place}: {message} (got" in problem
+
+
+def test_a_shop_is_named_as_shopify_names_it(tmp_path):
+    """Its own domain is a likely slip: the message shows what is meant, where a pattern showed nothing."""
+    path = tmp_path / "schedules.yaml"
+    path.write_text(HEAD.replace("acme.myshopify.com", "www.acme.example"))
+    with pytest.raises(ConfigError, match=r":4:11 sources\.acme-shop\.shop: must be the shop's own name, such as acme"):
+        load(path, {})
+    path.write_text(HEAD.replace("acme.myshopify.com", " ACME.myshopify.com "))
+    assert load(path, {}).sources["acme-shop"].settings.shop == "acme.myshopify.com"
