@@ -61,8 +61,8 @@ class Questions:
     """What a page asks of the record, and what of it needs no question.
 
     `facts` and `states` are asked by key and by (subject, version); `ids` by the provider's id. `filtered` counts
-    items that are repeats, outside the window, or prove no subscribed fact. `seen` are the items none of whose
-    facts accounts for their version: the ledger may know those in an older one.
+    items that are repeats, outside the window, or prove no subscribed fact; `beside` the first two. `seen` are the
+    items none of whose facts accounts for their version: the ledger may know those in an older one.
     """
 
     facts: list[Asked] = field(default_factory=list)
@@ -70,6 +70,7 @@ class Questions:
     ids: list[tuple[int, LoggedEvent]] = field(default_factory=list)
     seen: list[Snapshot] = field(default_factory=list)
     filtered: int = 0
+    beside: int = 0
     judged: int = 0
 
 
@@ -124,6 +125,7 @@ def ask_snapshots(
     for place, item in enumerate(items):
         mark = (item.subject.id, item.version)
         if mark in seen or not start <= item.at < end:
+            asked.beside += 1
             continue
         seen.add(mark)
         counted = carried = False
@@ -145,8 +147,10 @@ def ask_log(items: Sequence[LoggedEvent], window: Window, seen: set[tuple[str, i
     for place, item in enumerate(items):
         at = micros(item.at)
         least = floor(item.description.topic)
-        if (item.id, at) in seen or item.at not in window or least is None or at < least:
+        beside = (item.id, at) in seen or item.at not in window
+        if beside or least is None or at < least:
             asked.filtered += 1
+            asked.beside += beside
             continue
         seen.add((item.id, at))
         asked.ids.append((place, item))

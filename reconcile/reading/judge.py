@@ -56,6 +56,7 @@ class Scope:
 @dataclass(slots=True)
 class Judgement:
     """What a page came to: findings, and the counts of items that need no row. `behind` have a newer version here.
+    `beside` of the filtered ones are repeats or lie outside the window.
 
     `transactions` are those that it shows and that are news.
     """
@@ -66,6 +67,7 @@ class Judgement:
     findings: Findings = field(default_factory=Findings)
     behind: list[tuple[Subject, int]] = field(default_factory=list)
     transactions: list[Reported] = field(default_factory=list)
+    beside: int = 0
 
     def quiet(self) -> bool:
         """Whether there is nothing to write about it."""
@@ -88,7 +90,7 @@ def judge(tx: Tx, scope: Scope, items: Sequence[Item], window: Window, seen: set
         news = _transactions(tx, scope, snapshots)
     odd = sum(1 for standing in findings.classes().values() if standing is not Standing.DONE)
     _forget_done(findings)
-    return Judgement(len(items), asked.filtered, asked.judged - odd, findings, behind, news)
+    return Judgement(len(items), asked.filtered, asked.judged - odd, findings, behind, news, asked.beside)
 
 
 def _transactions(tx: Tx, scope: Scope, snapshots: Sequence[Snapshot]) -> list[Reported]:

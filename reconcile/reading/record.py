@@ -58,17 +58,20 @@ class LedgerRecorder:
     reading: int = field(default_factory=lambda: next(_READINGS))
     ordinals: itertools.count[int] = field(default_factory=itertools.count)
     incomplete: list[Window] = field(default_factory=list)
+    beside: list[int] = field(default_factory=list)
 
     def page(self, opened: OpenWindow, judged: Judgement, cursor: str | None, recalled: Recall | None) -> None:
         """One commit: the fence, what was found, the counts, and the checkpoint or the coverage."""
         before = replace(opened.counts)
         opened.counts.add(judged)
+        self.beside.append(judged.beside)
         if judged.quiet() and recalled is None and not self.resumable:
             return
         try:
             self._commit(opened, judged, cursor, recalled)
         except BaseException:
             opened.counts = before  # what was undone was not counted either (C2)
+            self.beside.remove(judged.beside)
             raise
         opened.counts = Counts()
 

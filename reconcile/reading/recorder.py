@@ -53,10 +53,11 @@ class OpenWindow:
 
 class Recorder(Protocol):
     """Takes what pages came to. Called from every thread of a stream. `incomplete` are windows whose listing lacked
-    what the provider still has.
+    what the provider still has. `beside` is how many items of each page were repeats or lay outside their window.
     """
 
     incomplete: list[Window]
+    beside: list[int]
 
     def page(self, opened: OpenWindow, judged: Judgement, cursor: str | None, recalled: Recall | None) -> None:
         """Write one page down; `recalled` is set with a window's last page and decides whether it is covered."""

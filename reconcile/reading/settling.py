@@ -44,9 +44,12 @@ def settle(shared: Streaming, planned: StreamPlan, tiler: Tiler, recorder: Recor
     _say_future(shared, planned, outcome)
     if isinstance(recorder, DryRecorder):
         _count_dry(report, recorder)
-        _foretell(shared, outcome)
+        _foretell(shared, outcome, sum(recorder.beside))
         return
     _write_down(shared, planned, tiler, outcome)
+    beside = valve.Beside(shared.context.run_id, sum(recorder.beside))
+    name, since = str(planned.ref), planned.asked.start
+    _let_go(shared, name, outcome, is_log=planned.is_log, since=since, beside=beside)
 
 
 def _covered(shared: Streaming, planned: StreamPlan, recorder: Recorder) -> list[Covered]:
@@ -87,7 +90,6 @@ def _write_down(shared: Streaming, planned: StreamPlan, tiler: Tiler, outcome: O
             asked = planned.asked
             began = shared.began
             closing.close_listed(tx, shared.source.name, name, start=asked.start, end=asked.end, seen_before=began)
-    _let_go(shared, name, outcome, is_log=planned.is_log, since=planned.asked.start)
 
 
 def settle_left(shared: Streaming, planned: Collection[str]) -> Outcome:
@@ -100,14 +102,23 @@ def settle_left(shared: Streaming, planned: Collection[str]) -> Outcome:
     return outcome
 
 
-def _let_go(shared: Streaming, name: str, outcome: Outcome, *, is_log: bool, since: datetime) -> None:
+def _let_go(
+    shared: Streaming,
+    name: str,
+    outcome: Outcome,
+    *,
+    is_log: bool,
+    since: datetime,
+    beside: valve.Beside | None = None,
+) -> None:
     """Let the valve decide about what a stream holds."""
     assert shared.lease is not None  # noqa: S101 - narrows for mypy; a dry run holds nothing
     source, force = shared.source, shared.options.force
     if shared.options.baseline:
         _pass_held(shared, name)
         return
-    verdict = valve.settle(shared.context.ledger, shared.lease, name, is_log=is_log, limit=source.valve, force=force)
+    ledger, limit = shared.context.ledger, source.valve
+    verdict = valve.settle(ledger, shared.lease, name, is_log=is_log, limit=limit, force=force, beside=beside)
     if verdict.reason:
         outcome.codes.append(3)
         outcome.notes.append(
@@ -132,12 +143,12 @@ def _pass_held(shared: Streaming, name: str) -> None:
         streams.save(tx, shared.source.name, name, valve_closed=False, trusted=True)
 
 
-def _foretell(shared: Streaming, outcome: Outcome) -> None:
+def _foretell(shared: Streaming, outcome: Outcome, beside: int) -> None:
     """What the valve would say of what a dry run found."""
     report = outcome.report
     if shared.source.handler is None or shared.options.force or shared.options.baseline or not report.events:
         return
-    found = valve.Found(report.events, report.backfilled, report.listed)
+    found = valve.Found(report.events, report.backfilled, report.listed - beside)
     ledger, source = shared.context.ledger, shared.source
     reason = valve.foretell(ledger, source.name, report.stream, found, limit=source.valve)
     if reason:

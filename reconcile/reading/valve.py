@@ -27,6 +27,16 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """How much of what a run listed of a stream were repeats, or lay outside their windows: what a provider gives
+    beyond what was asked makes no loss look smaller.
+    """
+
+    run_id: str
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What a dry run would have recorded: events, about how many of the items it listed."""
 
@@ -35,7 +45,9 @@ class Found:
     listed: int
 
 
-def settle(ledger: Ledger, lease: Lease, stream: str, *, is_log: bool, limit: int, force: bool) -> Verdict:
+def settle(
+    ledger: Ledger, lease: Lease, stream: str, *, is_log: bool, limit: int, force: bool, beside: Beside | None = None
+) -> Verdict:
     """Release what `stream` holds, or say why not. Held events of crashed runs are counted too.
 
     Listed items are compared with missed ones: events of a log, but subjects of a list, where one order may
@@ -47,6 +59,8 @@ def settle(ledger: Ledger, lease: Lease, stream: str, *, is_log: bool, limit: in
         held = events.held_of(tx, lease.source, stream)
         state = streams.get(tx, lease.source, stream)
         listed = streams.listed_by_runs(tx, lease.source, stream, held.run_ids)
+        if beside is not None and beside.run_id in held.run_ids:
+            listed -= beside.items
         items = held.events if is_log else held.subjects
         reason = "" if force else _reason(held.events, items, listed, limit, trusted=state.trusted)
         if not (reason or force):

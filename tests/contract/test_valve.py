@@ -138,6 +138,21 @@ def test_a_closed_valve_waits_for_a_word_whatever_later_runs_list(ledger, lease)
     assert settle(ledger, lease).released == 30
 
 
+def test_what_a_provider_gives_beyond_what_was_asked_opens_nothing(ledger, lease):
+    """Repeats and neighbours of a window are listed, and no part of what could have been missed."""
+    hold(ledger, 25, listed=75)
+    beside = valve.Beside("run-1", 50)
+    verdict = valve.settle(ledger, lease, "orders", is_log=False, limit=LIMIT, force=False, beside=beside)
+    assert (verdict.held, verdict.reason) == (25, "25 of 25 listed items look missed, which is more than half")
+
+
+def test_what_another_run_gave_beyond_is_not_taken_from_what_was_listed(ledger, lease):
+    """A quiet run over many repeats does not close the valve either."""
+    hold(ledger, 25, listed=75)
+    beside = valve.Beside("quiet", 50)
+    assert valve.settle(ledger, lease, "orders", is_log=False, limit=LIMIT, force=False, beside=beside).released == 25
+
+
 def test_a_closed_valve_with_nothing_left_behind_it_is_open(ledger, lease):
     """What was held came live after all: there is nothing to decide any more."""
     hold(ledger, 30, listed=40)

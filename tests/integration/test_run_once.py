@@ -74,3 +74,14 @@ def test_a_window_that_is_cut_counts_its_items_once(sqlite_databases, tmp_path, 
     assert told.covered
     assert told.backfilled == 20
     assert told.listed - told.filtered == 20
+
+
+def test_a_window_that_is_cut_does_not_open_the_valve(sqlite_databases, tmp_path, monkeypatch):
+    """First contact: what was listed again makes everything look half as missed as it is."""
+    monkeypatch.setattr(listing, "PAGE_SIZE", 1)
+    monkeypatch.setattr("reconcile.reading.tiling.PAGES_PER_WINDOW", 2)
+    with a_bench(sqlite_databases, tmp_path) as made:
+        fill(made, 30)
+        assert any("valve would close: 30 of 30" in note for note in made.run(dry_run=True).notes)
+        assert any("30 of 30 listed items look missed" in note for note in made.run().notes)
+        assert made.effects == []
