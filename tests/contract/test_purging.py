@@ -129,6 +129,17 @@ def test_incidents_told_to_the_end_go_with_their_mails(ledger):
         assert set(tx.connection.execute(select(mails.c.message_id)).scalars()) == {"2", "3"}
 
 
+def test_incidents_nobody_was_told_of_go_though_nobody_tells(ledger):
+    """Where the job `alerts` never runs, what is over does not pile up; what is still to be told once stays."""
+    with ledger.write() as tx:
+        at = {"since": tx.now - OLD, "opened_at": tx.now - OLD, "seen_at": tx.now - OLD, "closed_at": tx.now - OLD}
+        for key, happened in (("over", 0), ("repaired", 1), ("newest", 0)):
+            values = {"source": "s", "kind": "dead", "key": key, "state": "closed", "happened": happened, **at}
+            tx.connection.execute(incidents.insert().values(values))
+        assert purging.incidents(tx, tx.now - timedelta(days=30)) == 1
+        assert set(tx.connection.execute(select(incidents.c.key)).scalars()) == {"repaired", "newest"}
+
+
 def test_a_number_in_an_old_mail_never_names_another_incident(ledger):
     """A2: whatever was purged, the next incident has a number that none had before."""
     numbers = []
