@@ -80,16 +80,21 @@ def read(reader: Reader, tiler: Tiler, resumed: Sequence[OpenWindow]) -> None:
 
 
 def _read_or_cut(reader: Reader, tiler: Tiler, opened: OpenWindow, cut: list[OpenWindow]) -> None:
-    """Read a window, or leave it to its parts. What was counted is kept, unless the ledger itself is what failed."""
+    """Read a window, or leave it to its parts; what was counted is kept."""
     try:
         _read_window(reader, tiler, opened)
     except _TooDense:
         cut.append(opened)
         reader.recorder.leave(opened)
     except BaseException:
-        with contextlib.suppress(LedgerError):
-            reader.recorder.leave(opened)
+        _leave(reader, opened)
         raise
+
+
+def _leave(reader: Reader, opened: OpenWindow) -> None:
+    """Keep what was counted, unless the ledger or the lease itself is what failed."""
+    with contextlib.suppress(LedgerError):
+        reader.recorder.leave(opened)
 
 
 def _open(reader: Reader, tiler: Tiler, resumed: list[OpenWindow], cut: Sequence[OpenWindow]) -> OpenWindow | None:
