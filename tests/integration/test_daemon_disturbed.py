@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+from pydantic import SecretStr
 from support.running import NOON, Bench, add_shop
 
 from reconcile import clock
@@ -78,6 +79,16 @@ def test_a_clock_that_is_put_back_is_looked_for_while_it_runs(bench, monkeypatch
     monkeypatch.setattr(daemon._context.stop, "wait", lambda _seconds: bool(looks))
     assert daemon.run()
     assert looks == [True]
+
+
+def test_a_new_configuration_with_another_ledger_is_refused(bench, monkeypatch, caplog):
+    """SIGHUP: half of a daemon on one ledger and half on another would promise what neither can keep."""
+    daemon, config = Daemon(bench.context(), bench.config), bench.config()
+    other = config.model_copy(update={"ledger": SecretStr("sqlite:////nowhere/other.db")})
+    monkeypatch.setattr(daemon, "_read", lambda: other)
+    daemon._change()
+    assert daemon.config.ledger == config.ledger
+    assert "ledger: another one needs a restart of the daemon" in caplog.text
 
 
 def test_a_new_configuration_that_meets_a_locked_ledger_leaves_the_old_one_in_force(bench, monkeypatch, caplog):

@@ -9,8 +9,9 @@ from sqlalchemy import func, select
 from support.running import NOON, Bench, add_shop
 
 from reconcile.errors import ConfigError
-from reconcile.ledger import purging
+from reconcile.ledger import purging, transactions
 from reconcile.ledger.tables import bodies, events, gaps, runs
+from reconcile.model import Subject
 from reconcile.operator import repair
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.shopify import FakeShopify
@@ -82,6 +83,22 @@ def test_what_is_young_or_not_done_with_keeps_all_it_has(bench):
         states = {row.subject_id: row.state for row in kept}
     assert states.pop(str(young)) == "handled"
     assert list(states.values()) == ["dead"]
+
+
+TWO = """\
+schedules:
+  - {job: purge, every: 1d, keep_payloads: 30d}
+  - {job: purge, every: 1d, keep_payloads: 3000d, sources: [acme]}
+"""
+
+
+def test_of_two_schedules_the_shorter_counts_for_payloads_and_the_longer_for_records(bench):
+    """L5: what one schedule promises to be gone is gone, and what another still keeps of what is over stays."""
+    with bench.ledger.write() as tx:
+        transactions.add(tx, "acme", Subject("order", "1"), tx.now, {"state": "settled", "ended_at": NOON})
+    before = count(bench, transactions.table)
+    assert any("let go of what 10 events" in note for note in purge(bench, TWO).notes)
+    assert (count(bench, bodies), count(bench, transactions.table)) == (0, before)
 
 
 def test_a_dry_run_lets_go_of_nothing(bench):

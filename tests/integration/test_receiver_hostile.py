@@ -16,6 +16,7 @@ from reconcile.clock import SystemClock
 from reconcile.ledger import Ledger
 from reconcile.metrics import Unmeasured
 from reconcile.receiver import Receiver
+from reconcile.web import asgi
 from reconcile.web.asgi import ReceiverApp
 
 
@@ -225,6 +226,15 @@ def test_a_sender_that_leaves_in_the_middle_leaves_nothing(door, kind, lie):
     """A body that is not whole is no delivery, whoever ends it."""
     raw = kind.raw(Content_Length="5000") if lie == "a length too long" else kind.chunked(b"ffff\r\n{}")
     assert door.send(raw, hang_up=True)[0] in (0, 400)
+    assert nothing_happened(door)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_sender_that_dawdles_is_answered_408(door, counted, monkeypatch, kind):
+    """X5: a body that does not arrive in time is given up, however genuine its head; nothing is stored."""
+    monkeypatch.setattr(asgi, "BODY_SECONDS", 0.1)
+    assert door.send(kind.raw(Content_Length="5000"))[0] == 408
+    assert counted.reasons.pop() == "too_slow"
     assert nothing_happened(door)
 
 
