@@ -19,6 +19,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from reconcile.cli.wrapping import TOGETHER, wrapped
+from reconcile.errors import ConfigError
 from reconcile.logs import Redactor
 from reconcile.safe import safe, safe_block
 
@@ -125,6 +126,12 @@ class Output:
             stream.flush()
         except BrokenPipeError:
             _discard(stream)
+        except OSError as error:
+            _discard(stream)
+            if stream is self.out:
+                why = error.strerror or type(error).__name__
+                what = f"stdout cannot be written: {why}; what was done is in the ledger: `reconcile status`"
+                raise ConfigError(what) from None
 
 
 def _fits(table: Table, width: int) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
-from support.cli import Project
+from support.cli import EXECUTABLE, Project
 
 from reconcile.ledger import incidents
 from reconcile.model import IncidentKind
@@ -67,3 +70,13 @@ def test_the_first_configuration_is_checked_by_the_command_as_it_stands(tmp_path
     project = Project(tmp_path)
     assert project.call("init").stdout.endswith("then: reconcile check\n")
     assert project.call("init", "--path", "other.yaml").stdout.endswith("then: reconcile --config other.yaml check\n")
+
+
+@pytest.mark.parametrize("words", [("status",), ("status", "--json")], ids=" ".join)
+def test_an_output_that_is_full_is_said_and_is_no_bug(project, words):
+    """`run --json > last-run.json` on a full disk: what was done stays, and the reason is told without a traceback."""
+    with Path("/dev/full").open("w") as full:
+        where = {"cwd": project.folder, "env": project.environ(), "stdout": full, "stderr": subprocess.PIPE}
+        done = subprocess.run([EXECUTABLE, *words], check=False, text=True, **where)
+    said = "stdout cannot be written: No space left on device; what was done is in the ledger: `reconcile status`"
+    assert (done.returncode, done.stderr) == (2, f"reconcile: {said}\n")
