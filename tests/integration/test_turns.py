@@ -14,6 +14,7 @@ from reconcile.clock import Stop
 from reconcile.daemon import Daemon
 from reconcile.errors import LedgerError
 from reconcile.ledger import ticks
+from reconcile.report import RunReport, StreamReport
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.shopify import FakeShopify
 
@@ -130,3 +131,13 @@ def test_a_turn_that_a_clock_a_little_ahead_has_taken_is_taken(bench):
     assert run_due(bench) == ["backfill", "dispatch"]
     bench.clock.set(NOON - timedelta(seconds=5))
     assert run_due(bench) == []
+
+
+def test_what_a_stream_failed_by_is_logged_with_its_name(bench, caplog):
+    """Of several sources "the listing lacks records" helps nobody; a source's own error is not told twice."""
+    daemon = Daemon(bench.context(), bench.config)
+    report = RunReport("", NOON, errors=["pay: refused"])
+    report.streams = [StreamReport("shop", "orders", NOON, NOON, error="shop: late")]
+    report.streams += [StreamReport("pay", "events", NOON, NOON, error="pay: refused")]
+    daemon._watch._say(daemon.config.schedules[0], report)
+    assert caplog.messages == ["dispatch: pay: refused", "dispatch: shop orders: late"]
