@@ -1,31 +1,41 @@
-"""Interrupting the installed executable while a provider keeps it waiting."""
+"""Interrupting the installed executable while a provider or a handler keeps it waiting."""
 
 from __future__ import annotations
 
 import json
 import signal
 import threading
+import time
 
 import httpx
 import pytest
-from support.cli import Project
+from support.cli import Project, shop
 
+from reconcile.dispatch.loops import GRACE
+from reconcile.ledger.process import process_started
 from reconcile.sandbox.server import serve
 
+HANGING = """\
+import os, threading
+from pathlib import Path
+from reconcile import Handlers
 
-class Silent:
-    """A provider that takes a request and never answers it."""
+handlers = Handlers()
+
+@handlers.on("*")
+def take(event):
+    called = Path(__file__).with_name("called")
+    called.with_suffix(".new").write_text(str(os.getpid()))
+    called.with_suffix(".new").rename(called)
+    threading.Event().wait()
+"""
+
+
+class Throttling:
+    """A provider that asks everyone to wait an hour."""
 
     def __init__(self):
         self.asked = threading.Event()
-
-    def handle(self, request):
-        self.asked.set()
-        raise httpx.ReadTimeout("silence", request=request)
-
-
-class Throttling(Silent):
-    """A provider that asks everyone to wait an hour."""
 
     def handle(self, _request):
         self.asked.set()
@@ -55,16 +65,21 @@ def test_a_signal_ends_a_wait_with_its_code_and_the_report(project, number, code
 
 
 def test_a_second_signal_ends_it_at_once(project):
-    """A request that hangs cannot keep a process from going."""
-    provider = Silent()
-    with serve(provider) as served:
-        project.write(served.url)
+    """After the first a hung handler has eight seconds to end; whoever asks twice waits for nobody, workers neither."""
+    with shop(project, orders=1):
+        (project.folder / "acme.py").write_text(HANGING)
         process = project.start("run", "--since", "1d")
-        assert provider.asked.wait(30)
+        while not (called := project.folder / "called").exists():
+            assert process.poll() is None, process.communicate()
         process.send_signal(signal.SIGTERM)
         assert process.stderr is not None
         while "stopping" not in process.stderr.readline():
             assert process.poll() is None
+        began = time.monotonic()
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
+        process.communicate(timeout=20)
     assert process.returncode == 130
+    assert time.monotonic() - began < GRACE / 2
+    worker = int(called.read_text())
+    while process_started(worker).rpartition("/")[2] not in ("", "gone"):  # its parent is gone, and so is it at once
+        assert time.monotonic() - began < GRACE / 2

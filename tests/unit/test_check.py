@@ -169,6 +169,14 @@ def test_an_http_handler_needs_a_secret_to_sign_with(folder, fake):
     assert any("nothing can be signed" in text and code == 2 for text, code in those(findings, Level.FAIL))
 
 
+def test_a_receiver_without_a_secret_is_warned_of(folder, fake):
+    """X3: it would refuse every delivery that no subscription of our own making signs."""
+    config = CONFIG.replace("      secret: whsec_dummy_hush\n", "")
+    warnings = [text for text, _ in those(found(folder, fake, config=config), Level.WARN)]
+    assert any(text.startswith("webhook.secret is not set") and "→ set it" in text for text in warnings)
+    assert not any("webhook.secret" in text for text, _ in those(found(folder, fake), Level.WARN))
+
+
 def test_a_ledger_that_cannot_be_opened_fails_with_5(folder, fake):
     """The provider is asked all the same."""
     config = CONFIG.replace("reconcile.db", "missing/reconcile.db")
