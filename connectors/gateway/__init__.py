@@ -4,7 +4,7 @@ settings*.py     the keys, and what is wrong with them
 pointers.py      where things are in an answer (RFC 6901)
 items.py         what an item says, the same in lists, answers and deliveries
 moments.py       times, and filters by time
-paging.py        from page to page
+paging.py        from page to page; links.py the `Link` header
 listing.py       pages of the list, and one item by id
 delivery.py      who a delivery is, and what it tells
 signature.py     who sent it; tokens.py the same for JSON Web Tokens

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -172,7 +172,17 @@ class Items:
 
     def _time(self, item: dict[str, Any], tokens: tuple[str, ...] | None) -> datetime | None:
         found = None if tokens is None else find(item, tokens)
-        return None if found is None or found == "" else moments.read(found, self._zone)
+        return None if _is_unset(found) else moments.read(found, self._zone)
+
+    def doubt(self, item: dict[str, Any], *, updated: bool) -> timedelta:
+        """How much later than we read it the time may be when an item was created (or `updated`)."""
+        tokens = self._updated if updated else self._created
+        return timedelta(0) if tokens is None else moments.doubt(find(item, tokens), self._zone)
+
+
+def _is_unset(time: Any) -> bool:
+    """Some write 0 where others write null or nothing."""
+    return time is None or time in ("", "0") or (time == 0 and not isinstance(time, bool))
 
 
 def _word(value: Any) -> str:

@@ -56,7 +56,7 @@ class Listing:
         try:
             entries = [(raw, parse(raw)) for raw in self._entries(document)]
             following = self._pager.after(place, Found(document, [item for _, item in entries], answer))
-            items = [self._snapshot(bytes(raw), item) for raw, item in entries]
+            items = [self._snapshot(bytes(raw), item, window) for raw, item in entries]
         except ValueError as error:
             raise BadAnswer(
                 f"{client.source}: the answer of {self._path} is not the list that is configured: {error}: "
@@ -82,7 +82,7 @@ class Listing:
         except ValueError as error:
             raise BadAnswer(f"{client.source}: the answer to a question by id is not what is listed: {error}") from None
 
-    def _snapshot(self, body: bytes, item: dict[str, Any]) -> Snapshot:
+    def _snapshot(self, body: bytes, item: dict[str, Any], window: Window | None = None) -> Snapshot:
         entry = self._items.read(item)
         if not entry.raw:
             raise ValueError(f"{entry.id} has no status")
@@ -93,6 +93,8 @@ class Listing:
         if self._items.tells_a_day(item, updated=filters.by_update):
             # What comes later that day would lie in a moment that was read before it happened.
             raise ValueError(f"{entry.id} tells only the day of its {filters.field}, and a list is read by the moment")
+        if window is not None and at < window.start <= at + self._items.doubt(item, updated=filters.by_update):
+            at = window.start  # it is listed here, and may have happened here
         return Snapshot(self._items.subject(entry), entry.version or micros(at), at, body, entry)
 
 

@@ -18,12 +18,15 @@ _MOST_DIGITS = 30
 _LONGEST_DAY = len("2024-06-01")
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
+#: No payment is older or lies further ahead. A date run together is: as seconds `20240101` would be in 1970, and as
+#: milliseconds `20240101120000` in 2611.
+_PLAUSIBLE = range(946_684_800_000_000, 7_258_118_400_000_000)  # microseconds: 2000 to 2200
 
 
 def read(value: Any, zone: tzinfo) -> datetime:
     """An instant, UTC, of ISO 8601 text or a unix time; text without an offset is in `zone`.
 
-    Raises `ValueError` if it is neither.
+    Raises `ValueError` if it is neither, or a number that is no unix time in seconds or milliseconds.
     """
     try:
         return _read(value, zone)
@@ -41,7 +44,23 @@ def _read(value: Any, zone: tzinfo) -> datetime:
     if number and abs(number.adjusted()) > _MOST_DIGITS:  # to write out such a number would take minutes
         raise ValueError("a time has fewer digits")
     scale = 1_000 if abs(number) >= _MILLISECONDS else 1_000_000
-    return EPOCH + timedelta(microseconds=int(number * scale))
+    moment = int(number * scale)
+    if moment not in _PLAUSIBLE:
+        raise ValueError("a time that is no unix time in seconds or milliseconds of this age")
+    return EPOCH + timedelta(microseconds=moment)
+
+
+def doubt(value: Any, zone: tzinfo) -> timedelta:
+    """How much later than what `read` makes of it a time may be: by the hour that a clock shows twice in autumn, where
+    no offset says which.
+    """
+    if not isinstance(value, str) or _NUMBER.fullmatch(value):
+        return timedelta(0)
+    found = datetime.fromisoformat(value)
+    if found.tzinfo is not None:
+        return timedelta(0)
+    first, second = (found.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    return max(second - first, timedelta(0))
 
 
 def is_a_day(value: Any) -> bool:

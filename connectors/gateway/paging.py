@@ -5,18 +5,17 @@ A list by number or offset ends with an empty page, never with a short one: many
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
 
+from connectors.gateway.links import next_link
 from connectors.gateway.pointers import Tokens, find, find_raw, kind, tokens_of
 from connectors.gateway.settings_list import ListSettings, PagingSettings
 from reconcile.http import Answer
 
-_NEXT = re.compile(r'<([^<>]+)>\s*;[^,]*?\brel="?next"?')
 _VALUE = msgspec.json.Decoder(str | int)
 _TRUTH = msgspec.json.Decoder(bool)
 
@@ -161,8 +160,7 @@ class NextUrl:
         """The next URL, if there is one."""
         del place
         if self.pointer is None:
-            link = _NEXT.search(found.answer.headers.get("Link", ""))
-            return link[1] if link else None
+            return next_link(found.answer.headers.get("Link", "")) or None
         return _text(find_raw(found.document, self.pointer)) or None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -25,7 +25,7 @@ from reconcile.connector import (
     StreamRef,
 )
 from reconcile.errors import BadAnswer, CredentialsRefused, ProviderError
-from reconcile.model import Window
+from reconcile.model import Window, micros
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.faults import Faults
 from reconcile.sandbox.gateway import FakeGateway, shapes
@@ -71,9 +71,15 @@ def test_times_are_read_as_they_come(text, instant):
     assert moments.read(text, ZoneInfo("Asia/Jakarta")) == instant
 
 
-@pytest.mark.parametrize("value", ["", "soon", True, None, [], {}, 10**30, "9" * 19, "2024-13-01", Decimal("1E+400")])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "", "soon", True, None, [], {}, 10**30, "9" * 19, "2024-13-01", Decimal("1E+400"), "20240101", 20240101,
+        "20240101120000", 20240101120000, "202401011200", -1, 1704103200000000,
+    ],
+)  # fmt: skip
 def test_what_is_no_time_is_an_error(value):
-    """Never a guess, never an overflow."""
+    """Never a guess, never an overflow: `20240101`, read as a unix time, lies out of every window."""
     with pytest.raises(ValueError):  # noqa: PT011 - what it says is the provider's text
         moments.read(value, ZoneInfo("UTC"))
 
@@ -243,6 +249,25 @@ def test_the_end_may_be_said_by_nothing_deeper_in():
         assert len(listed(gateway(BY_CURSOR), handle)) == 1
 
 
+@pytest.mark.parametrize(("hours", "counts"), [(-2, False), (0, True), (1, True), (2, False)])
+def test_what_happened_in_an_hour_that_comes_twice_counts_in_both(hours, counts):
+    """C1, C14: without an offset nobody can tell which it was; taken for the first, the second would have none."""
+    start = datetime(2026, 10, 25, 0, tzinfo=UTC) + timedelta(hours=hours)  # 02:00 in Berlin for the first time
+    window = Window(start, start + timedelta(hours=1))
+    connector = gateway(timezone="Europe/Berlin")
+    handle, _ = answering({"payments": [{**ITEM, "created_at": "2026-10-25 02:30:00"}]})
+    page = next(iter(connector.pages(client_for(connector, handle), STREAM, window, ())))
+    assert [item.at in window for item in page.items] == [counts]
+
+
+def test_a_zero_is_no_time():
+    """Some write 0 where nothing has happened yet: the item is as old as it was made."""
+    for unset in (0, "0", None, ""):
+        handle, _ = answering({"payments": [{**ITEM, "updated_at": unset}]}, {"payments": []})
+        (item,) = listed(gateway(), handle)
+        assert item.version == micros(item.at)
+
+
 def test_links_may_be_relative():
     """A path of the host, or a query of the same path, goes on with the list."""
     for link in ("/payments?cursor=2", "?cursor=2"):
@@ -251,6 +276,40 @@ def test_links_may_be_relative():
         assert len(listed(gateway(BY_NEXT), handle)) == 1
         assert asked[1].url.path == "/payments"
         assert dict(asked[1].url.params) == {"cursor": "2", "api_key": "query_dummy_value"}
+
+
+LINKS = {
+    "as most write it": '<{}>; rel="next"',
+    "without quotes": "<{}>;rel=next",
+    "with spaces around =": '<{}>; rel = "next"',
+    "in capitals": '<{}>; REL="Next"',
+    "in single quotes": "<{}>; rel='next'",
+    "after a title with a comma": '<{}>; title="a, b; c"; rel="next"',
+    "with another relation": '<{}>; rel="prefetch next"',
+    "after another link": '</payments?page=1>; rel="prev", <{}>; rel="next"',
+    "after some that look like it": '</a>; rel="nextish", </b>; title="; rel=next"; rel="last", <{}>; rel=next',
+}
+
+
+@pytest.mark.parametrize("case", LINKS)
+def test_the_next_link_is_found_however_it_is_written(case):
+    """C8, C9: a link that was overlooked would end the list early, and what it leads to would be missed in silence."""
+    header = {"Link": LINKS[case].format("https://api.gateway.example/payments?ids=1,2")}
+    handle, asked = answering({"payments": [ITEM]}, {"payments": []}, headers=header)
+    pages = gateway(BY_LINK).pages(client_for(gateway(BY_LINK), handle), STREAM, WINDOW, ())
+    for _, _page in zip(range(2), pages, strict=False):
+        pass
+    assert dict(asked[1].url.params) == {"ids": "1,2"}
+
+
+@pytest.mark.parametrize(
+    "header", ["", "<", '</x>; rel="prev"', '</x>; rel="next', "<>; rel=next", " " * 50_000, "<a>;" * 9_000]
+)
+def test_a_header_without_a_next_link_is_the_end(header):
+    """And takes no time to read, whatever stands in it (X5)."""
+    handle, asked = answering({"payments": [ITEM]}, headers={"Link": header})
+    assert len(listed(gateway(BY_LINK), handle)) == 1
+    assert len(asked) == 1
 
 
 def test_more_is_believed_only_with_something_to_go_on_from():
