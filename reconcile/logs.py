@@ -14,22 +14,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
-from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
 from reconcile.model import iso
 from reconcile.safe import safe_block
+from reconcile.spelling import HIDDEN, names_a_secret, spellings
 
 Format = Literal["plain", "json"]
-HIDDEN = "***"
 
 #: Shorter values are not looked for: hiding every "a" of a line would hide the line.
 SHORTEST = 4
-_SECRET_KEY = re.compile(
-    r"authorization|token|secret|passw|api[-_]?key|private[-_]?key|credential|cookie|signature|hmac|session[-_]?id",
-    re.IGNORECASE,
-)
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 #: They log every request with its URL, queries included.
 _CHATTY = ("httpx", "httpcore", "alembic")
@@ -48,8 +43,8 @@ class Redactor:
         self.learn(values)
 
     def learn(self, values: Iterable[str]) -> None:
-        """Hide these too, as they are and as URLs write them."""
-        spelled = {form for value in values for form in _forms(value) if len(form) >= SHORTEST}
+        """Hide these too, however they are spelled."""
+        spelled = {form for value in values for form in spellings(value) if len(form) >= SHORTEST}
         self._values |= spelled
         longest_first = sorted(self._values, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
@@ -73,36 +68,8 @@ class Redactor:
         return value if isinstance(value, (bool, int, float)) or value is None else self.text(_text(value))
 
 
-def names_a_secret(name: str) -> bool:
-    """Whether what stands under this name is hidden whatever it is."""
-    return bool(_SECRET_KEY.search(name))
-
-
 def _text(value: object) -> str:
     return iso(value) if isinstance(value, datetime) else str(value)
-
-
-def _forms(value: str) -> Iterator[str]:
-    """How a secret may be spelled: as it is, in a URL, in JSON, in a Python text."""
-    for plain in _parts(value):
-        yield from (plain, quote(plain, safe=""), quote_plus(plain), json.dumps(plain)[1:-1], repr(plain)[1:-1])
-
-
-def _parts(value: str) -> set[str]:
-    """What of a value is secret: of a URL without user and query, such as a ledger's file, nothing.
-
-    The password of a URL is hidden on its own as well, as errors quote it alone.
-    """
-    if "://" not in value:
-        return {value, value.strip()}
-    try:
-        url = urlsplit(value)
-    except ValueError:
-        return {value}
-    if "@" not in url.netloc and not url.query:
-        return set()
-    queried = [text for name, text in parse_qsl(url.query) if names_a_secret(name)]
-    return {value, url.password or "", unquote(url.password or ""), *queried}
 
 
 def secrets_of(config: object) -> Iterator[str]:

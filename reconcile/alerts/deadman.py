@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -51,26 +52,28 @@ def _is_told(context: Context, options: Options, jobs: Sequence[str]) -> bool:
 class _Ping(threading.Thread):
     """One request, beside the run. `trouble` says why it failed, without the URL: who knows it can ping too."""
 
-    def __init__(self, url: httpx.URL) -> None:
+    def __init__(self, url: str, end: str, rid: str) -> None:
         super().__init__(name="ping", daemon=True)
-        self._url = url
+        self._url, self._end, self._rid = url, end, rid
         self.trouble = ""
 
     def run(self) -> None:
         try:
-            with httpx.Client(timeout=DEADLINE, trust_env=False) as client, client.stream("POST", self._url) as answer:
-                if not answer.is_success:
-                    self.trouble = f"{self._url.host} answered {answer.status_code}"
-        except httpx.HTTPError as error:
-            self.trouble = f"{self._url.host}: {type(error).__name__}"
+            url = httpx.URL(self._url)
+            self._send(url.copy_with(path=url.path.rstrip("/") + self._end).copy_merge_params({"rid": self._rid}))
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            self.trouble = f"{urlsplit(self._url).hostname}: {type(error).__name__}"
+
+    def _send(self, url: httpx.URL) -> None:
+        with httpx.Client(timeout=DEADLINE, trust_env=False) as client, client.stream("POST", url) as answer:
+            if not answer.is_success:
+                self.trouble = f"{url.host} answered {answer.status_code}"
 
 
 def _start(context: Context, end: str) -> _Ping:
     alerts = context.config.alerts
     assert alerts is not None  # noqa: S101 - narrows for mypy; `_is_told` has asked
     assert alerts.ping is not None  # noqa: S101 - likewise
-    url = httpx.URL(alerts.ping.get_secret_value())
-    rid = str(uuid.uuid5(_RUNS, context.run_id))
-    ping = _Ping(url.copy_with(path=url.path.rstrip("/") + end).copy_merge_params({"rid": rid}))
+    ping = _Ping(alerts.ping.get_secret_value(), end, str(uuid.uuid5(_RUNS, context.run_id)))
     ping.start()
     return ping

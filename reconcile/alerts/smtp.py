@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
+from reconcile import spelling
 from reconcile.clock import Stop
 from reconcile.safe import safe
 
@@ -225,10 +226,12 @@ def _why(server: Server, error: Exception) -> str:
 
 
 def _hushed(server: Server, text: str) -> str:
-    """What a server said, without our own password in it."""
-    for secret in filter(None, (server.password, base64.b64encode(server.password.encode()).decode())):
-        text = text.replace(secret, "***")
-    return safe(text)
+    """What a server said, without our own password in it: some repeat the line they refuse."""
+    if not server.password:
+        return safe(text)
+    # What `AUTH PLAIN` sends in one go; `AUTH LOGIN` sends the password alone.
+    plain = base64.b64encode(f"\0{server.user}\0{server.password}".encode()).decode()
+    return safe(spelling.hide(text.replace(plain, spelling.HIDDEN), (server.password,), 1))
 
 
 def _text(said: bytes) -> str:

@@ -14,7 +14,8 @@ import typer
 
 from reconcile.cli.output import Output
 from reconcile.clock import Clock, Stop, SystemClock
-from reconcile.logs import Format, Redactor, names_a_secret
+from reconcile.logs import Format, Redactor
+from reconcile.spelling import names_a_secret
 
 DEFAULT_CONFIG = "schedules.yaml"
 CONFIG_VARIABLE = "RECONCILE_CONFIG"

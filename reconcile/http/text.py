@@ -6,6 +6,8 @@ import base64
 import binascii
 from collections.abc import Iterable, Iterator
 
+from reconcile import spelling
+
 SHOWN = 80  # characters of an answer that an error quotes
 _SECRET = 8  # characters; anything shorter is a word that happens to be a header's value
 
@@ -17,11 +19,8 @@ def safe(text: str, length: int = SHOWN) -> str:
 
 
 def hide(text: str, values: Iterable[str]) -> str:
-    """`text` with `***` for each of `values` in it, the longest first."""
-    for value in sorted(values, key=len, reverse=True):
-        if len(value) >= _SECRET:
-            text = text.replace(value, "***")
-    return text
+    """`text` with `***` for each of `values` in it, however it is spelled there."""
+    return spelling.hide(text, values, _SECRET)
 
 
 def secrets_of(values: Iterable[str]) -> Iterator[str]:

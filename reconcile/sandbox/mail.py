@@ -47,13 +47,14 @@ class Received:
 class Post:
     """What the server keeps, and how it behaves; change it while it runs.
 
-    `user` and `password` must be given before it takes mail. `greeting` and `refused` (by address) and `data` are
-    answers; `hangs_up` says where it drops the connection; `silent` never answers at all.
+    `user` and `password` must be given before it takes mail, in one of the `logins`. `greeting` and `refused` (by
+    address) and `data` are answers; `hangs_up` says where it drops the connection; `silent` never answers at all.
     """
 
     received: list[Received] = field(default_factory=list)
     user: str = ""
     password: str = ""
+    logins: str = "PLAIN LOGIN"
     greeting: Answer = (220, "sandbox ESMTP")
     refused: dict[str, Answer] = field(default_factory=dict)
     data: Answer = _OK
@@ -118,7 +119,7 @@ class _Conversation(socketserver.StreamRequestHandler):
         if self.context and self.post.starttls and not self.encrypted:
             offers.append("STARTTLS")
         if self.post.user and (self.encrypted or not self.context):
-            offers.append("AUTH PLAIN LOGIN")
+            offers.append(f"AUTH {self.post.logins}")
         self._say((250, "sandbox"), *offers)
         return True
 
@@ -148,9 +149,11 @@ class _Conversation(socketserver.StreamRequestHandler):
             user, password = base64.b64decode(said).decode().split("\0")[1:]
         else:
             user = base64.b64decode(given or self._asked("VXNlcm5hbWU6")).decode()
-            password = base64.b64decode(self._asked("UGFzc3dvcmQ6")).decode()
+            password = base64.b64decode(said := self._asked("UGFzc3dvcmQ6")).decode()
         self.authenticated = (user, password) == (self.post.user, self.post.password)
-        self._say((235, "2.7.0 welcome") if self.authenticated else (535, f"5.7.8 not {user} with {password}"))
+        # Some servers repeat what they refuse, and some the line it came in.
+        refusal = (535, f"5.7.8 not {user} with {password}: {said}")
+        self._say((235, "2.7.0 welcome") if self.authenticated else refusal)
         return True
 
     def _asked(self, challenge: str) -> str:

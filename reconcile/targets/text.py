@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from traceback import extract_tb
 
+from reconcile.spelling import hide
+
 LIMIT = 2000
 _BEFORE_CLEANING = 20_000  # an exception's text may be megabytes
 _SHORTEST_SECRET = 6  # replacing shorter ones would garble every text and hide nothing
@@ -19,9 +21,7 @@ def one_paragraph(text: str, secrets: Sequence[str] = ()) -> str:
     if not text:
         return ""
     text = text[:_BEFORE_CLEANING]
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, "***")
+    text = hide(text, secrets, _SHORTEST_SECRET)
     text = _CONTROL.sub(" ", _USERINFO.sub("***@", text)).strip()
     return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"
 

@@ -114,3 +114,13 @@ def test_switch_that_is_silent_is_left_in_time(bench, monkeypatch):
     assert report.exit_code == 0
     assert "dead-man's switch was not reached" in report.notes[-1]
     assert "dummy-uuid" not in str(report.notes)
+
+
+@pytest.mark.parametrize("host", ["hc..example.com", "☃..example.com", f"{'a' * 70}.example.com"])
+def test_switch_whose_name_is_none_is_said_and_changes_nothing(bench, host):
+    """X1: what the resolver or httpx cannot even read ends no run and no thread, and shows no URL."""
+    use(bench, f"https://{host}/dummy-uuid")
+    report = bench.run("backfill")
+    assert report.exit_code == 0
+    assert f"dead-man's switch was not reached: {host}: " in report.notes[-1]
+    assert "dummy-uuid" not in str(report.notes)

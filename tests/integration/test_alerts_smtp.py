@@ -233,14 +233,15 @@ def test_login(office, authority):
         assert office.run().alerts == {"sent": 1, "queued": 0}
 
 
-def test_wrong_password_keeps_everything_and_is_not_repeated_to_anyone(office, authority):
+@pytest.mark.parametrize("login", ["PLAIN", "LOGIN"])
+def test_wrong_password_keeps_everything_and_is_not_repeated_to_anyone(office, authority, login):
     """X1: a server that repeats the password in its refusal does not get it into a note or the ledger."""
-    with mail.serve(Post(user="ops", password="another"), tls=authority()) as post:
+    with mail.serve(Post(user="ops", password="another", logins=login), tls=authority()) as post:
         office.smtp = f"smtp://ops:p%40ss%20word%2Fhush@localhost:{post.port}"
         office.open(third_party=False)
         report = office.run()
     assert (report.exit_code, report.alerts) == (3, {"sent": 0, "queued": 1})
-    assert "refuses user and password: 535 5.7.8 not ops with ***" in report.notes[0]
+    assert "refuses user and password: 535 5.7.8 not ops with ***: ***" in report.notes[0]
     assert "hush" not in f"{report.notes} {errors(office)}"
 
 

@@ -114,6 +114,18 @@ def test_an_excerpt_repeats_neither_credentials_nor_queries():
     assert "2024-01-01" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "echo",
+    ["key%2Fdummy%2Bvalue", r"key\/dummy+value", "key/dummy&#43;value".replace("&#43;", "+"), "key/dum\nmy+value",
+     "key/du\u200bmmy+value", "a2V5L2R1bW15K3ZhbHVl"],
+)  # fmt: skip
+def test_an_excerpt_repeats_no_credential_however_it_is_spelled(echo):
+    """X1: it may come back in a URL, as PHP writes JSON, broken over lines, or in base64."""
+    with pytest.raises(BadAnswer) as refused:
+        make_client(answering(f"<p>{echo}</p>".encode())).get_json("/orders.json?api_key=key%2Fdummy%2Bvalue", Orders)
+    assert "<p>***</p>" in str(refused.value)
+
+
 def test_an_answer_shows_neither_body_nor_headers():
     """X1: an answer in a traceback or a log is its status."""
     answer = make_client(answering(b"private", set_cookie="a=secret")).get("/x?token=hidden")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
 import json
 import logging
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -58,9 +61,12 @@ def test_no_text_keeps_a_secret(secret, around):
 
 @given(SECRETS)
 def test_a_secret_is_hidden_as_a_url_and_as_json_spell_it(secret):
-    """An error may quote a request's URL, or a document (X1)."""
+    """An error may quote a request's URL, a document as PHP writes it, a page, or a header (X1)."""
     redactor = Redactor([secret])
-    assert redactor.text(json.dumps(secret)) == f'"{HIDDEN}"'
+    for spelled in (json.dumps(secret), json.dumps(secret).replace("/", "\\/"), f'"{html.escape(secret)}"'):
+        assert redactor.text(spelled) == f'"{HIDDEN}"'
+    assert redactor.text(quote(secret)) == redactor.text(quote(secret, safe="")) == HIDDEN
+    assert redactor.text(base64.b64encode(secret.encode()).decode()).rstrip("=") == HIDDEN
 
 
 def test_every_secret_of_a_configuration_is_found():
@@ -74,6 +80,20 @@ def test_the_password_of_a_url_is_hidden_on_its_own():
     redactor = Redactor(["postgresql://app:p%40ss-word@db/app", "postgresql://db/app?password=queried-pass"])
     shown = redactor.text("auth failed for app with p@ss-word, then p%40ss-word, then queried-pass")
     assert shown == f"auth failed for app with {HIDDEN}, then {HIDDEN}, then {HIDDEN}"
+
+
+def test_what_only_looks_like_a_url_is_hidden_and_so_is_the_path_of_a_switch():
+    """Who knows the address of a dead-man's switch can ping it; a secret may hold `://` (X1)."""
+    redactor = Redactor(["https://hc.example/5e9e7c1a-dummy-uuid", "whsec_ab://cd", "ab://cd"])
+    shown = redactor.text(
+        "POST https://hc.example/5e9e7c1a-dummy-uuid/start, /5e9e7c1a-dummy-uuid, whsec_ab://cd, ab://cd"
+    )
+    assert shown == f"POST {HIDDEN}/start, {HIDDEN}, {HIDDEN}, {HIDDEN}"
+
+
+def test_a_secret_that_is_no_text_hides_nothing_and_breaks_nothing():
+    """An environment may hold bytes that are no UTF-8."""
+    assert Redactor(["abc\udcffdef"]).text("abc\udcffdef abc") == f"{HIDDEN} abc"
 
 
 def test_a_url_without_a_user_is_no_secret():

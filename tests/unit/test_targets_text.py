@@ -30,6 +30,13 @@ def test_secrets_are_hidden():
     assert text == "*** ab *** postgresql://***@db/x"
 
 
+def test_secrets_are_hidden_however_they_are_spelled():
+    """X1: also as a URL or JSON writes them, broken over lines, and the password of a URL alone."""
+    secrets = ["key/dummy+value", "postgresql://app:p%40ss-word@db/app"]
+    for said in ("key%2Fdummy%2Bvalue", r"key\/dummy+value", "key/dum\r\n my+value", "p@ss-word", "p%40ss-word"):
+        assert one_paragraph(f"refused: {said}.", secrets) == "refused: ***."
+
+
 def test_text_is_cut():
     """A megabyte of text becomes two thousand characters and says that it was cut."""
     assert one_paragraph("x" * 1_000_000) == "x" * 1999 + "…"
