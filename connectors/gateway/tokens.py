@@ -77,7 +77,8 @@ def key_of(algorithm: str, secret: str) -> bytes | RSAPublicKey | None:
     """
     if algorithm == "HS256":
         key = secret.encode("utf-8", "replace")
-        return key if len(key) >= _SHORTEST_KEY and "PUBLIC KEY" not in secret else None
+        public = "PUBLIC KEY" in secret or key_of("RS256", secret) is not None
+        return key if len(key) >= _SHORTEST_KEY and not public else None
     try:
         found = load_der_public_key(base64.b64decode(_PEM.sub("", secret), validate=True))
     except (binascii.Error, ValueError, TypeError, UnsupportedAlgorithm):

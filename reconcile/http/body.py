@@ -15,6 +15,7 @@ import httpx
 from reconcile.http.faults import CutShort, TooLarge, UnknownEncoding
 
 _DETECT = zlib.MAX_WBITS | 32  # gzip or zlib, by their first bytes
+_MEMBER = b"\x1f"  # the first byte of a gzip member
 _PLAIN = ("", "identity")
 _ZIPPED = ("gzip", "x-gzip", "deflate")
 
@@ -34,10 +35,24 @@ class _Identity:
 
 
 class _Inflate:
+    """A gzip body may be several in a row (RFC 1952, 2.2); what follows and is none is nobody's."""
+
     def __init__(self) -> None:
         self._zlib = zlib.decompressobj(_DETECT)
 
     def feed(self, chunk: bytes, room: int) -> bytes:
+        parts = []
+        while room >= 0 and chunk:
+            if self._zlib.eof:
+                if not chunk.startswith(_MEMBER):
+                    break
+                self._zlib = zlib.decompressobj(_DETECT)
+            parts.append(self._inflate(chunk, room))
+            room -= len(parts[-1])
+            chunk = self._zlib.unused_data
+        return b"".join(parts)
+
+    def _inflate(self, chunk: bytes, room: int) -> bytes:
         try:
             return self._zlib.decompress(chunk, room + 1)
         except zlib.error as fault:

@@ -69,7 +69,7 @@ _CREDENTIALS = {
 
 def _passing(answer: Answer) -> bool:
     status = answer.status
-    return status in (408, 429) or status >= 500 or (status == 409 and _told_to_retry(answer.headers))
+    return status in (408, 425, 429) or status >= 500 or (status == 409 and _told_to_retry(answer.headers))
 
 
 def _told_to_retry(headers: httpx.Headers) -> bool:
@@ -83,6 +83,10 @@ def _retriable(answer: Answer, said: str, now: datetime) -> Retriable:
         wait = UNSAID_PAUSE if wait is None else wait
         advice = "the rate limit is reached; lower `http.rate` or run again later"
         return NotDone(f"{said}: {advice}", retry_after=wait)
+    if answer.status == 425:  # RFC 8470: it was not looked at, as it might have been a replay of what TLS sent early
+        return NotDone(
+            f"{said}: it came too early for what stands before the provider; run again later", retry_after=wait
+        )
     return Retriable(f"{said}: the provider has trouble; run again later", retry_after=wait)
 
 

@@ -58,6 +58,10 @@ def one_line(public):
     return pem(public).decode().strip().replace("\n", "\\n")
 
 
+def bare(key):
+    return base64.b64encode(pem(key.public_key(), serialization.Encoding.DER)).decode()
+
+
 def an_event(**more):
     return Event(
         **{
@@ -213,8 +217,7 @@ def test_tokens_signed_with_a_private_key(key):
     """RS256: by the public key as PEM, on one line, or bare."""
     connector = gateway(scheme="jwt", header="X-Token", algorithm="RS256")
     token = {"X-Token": jwt.encode(CLAIMS, key, "RS256")}
-    bare = base64.b64encode(pem(key.public_key(), serialization.Encoding.DER)).decode()
-    for secret in (pem(key.public_key()).decode(), one_line(key.public_key()), bare):
+    for secret in (pem(key.public_key()).decode(), one_line(key.public_key()), bare(key)):
         assert verdict(connector, token, secrets=[secret]) == ""
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     assert verdict(connector, token, secrets=[one_line(other.public_key())])
@@ -237,11 +240,13 @@ def confused(public_text, claims):
 def test_the_algorithm_is_never_the_tokens_choice(key):
     """`none`, and a public key taken for a shared secret, are refused by every scheme (X3)."""
     text = one_line(key.public_key())
+    spelled = [text, pem(key.public_key()).decode(), bare(key)]
     for algorithm in ("RS256", "HS256"):
         connector = gateway(scheme="jwt", header="Authorization", algorithm=algorithm)
-        for secret in (text, pem(key.public_key()).decode(), SHARED):
+        for secret in (*spelled, SHARED):
             assert verdict(connector, bearer(unsigned(CLAIMS)), secrets=[secret])
-            assert verdict(connector, bearer(confused(text, CLAIMS)), secrets=[text, pem(key.public_key()).decode()])
+        for public in spelled:
+            assert verdict(connector, bearer(confused(public, CLAIMS)), secrets=spelled)
     hs256 = jwt.encode(CLAIMS, SHARED, "HS256")
     assert verdict(
         gateway(scheme="jwt", header="Authorization", algorithm="RS256"), bearer(hs256), secrets=[SHARED, text]

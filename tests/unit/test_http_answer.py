@@ -165,6 +165,20 @@ def test_a_body_of_exactly_the_limit_is_fine():
             make_client(raw(body, encoding), limits=limits).get("/x")
 
 
+@pytest.mark.parametrize("cut", [1, 30, 31, 1000])
+def test_a_gzip_body_of_several_members_is_read_whole(cut):
+    """C9: the first of them may be a list in itself, and the rest of the page would be missed."""
+    body = gzip.compress(b'{"orders":[]', mtime=0) + gzip.compress(b"}", mtime=0) + b"\0\0padding"
+    assert make_client(raw(body, "gzip", cut)).get_json("/orders.json", Orders).orders == []
+
+
+def test_many_small_gzip_members_count_together():
+    """X5: the limit is that of the whole body."""
+    body = gzip.compress(b"x" * 600) * 2
+    with pytest.raises(BadAnswer, match="larger than 1000 bytes"):
+        make_client(raw(body, "gzip"), limits=HttpLimits(max_body=1000)).get("/x")
+
+
 @pytest.mark.parametrize("body", [gzip.compress(b"x" * 5000, mtime=0)[:-12], b"not gzip at all"], ids=["cut", "other"])
 def test_compressed_data_that_is_cut_short_is_retried(body):
     """C9: half a compressed page is not a page."""
@@ -180,11 +194,11 @@ def test_an_encoding_nobody_asked_for_is_refused(encoding):
         make_client(raw(b"xxxx", encoding)).get("/x")
 
 
-def raw(body, encoding=""):
+def raw(body, encoding="", piece=16_384):
     """Answers `body` as it would come off the wire, in pieces, its encoding not yet undone."""
 
     class Wire(httpx.SyncByteStream):
         def __iter__(self):
-            return (body[start : start + 16_384] for start in range(0, len(body), 16_384))
+            return (body[start : start + piece] for start in range(0, len(body), piece))
 
     return lambda _request: httpx.Response(200, stream=Wire(), headers={"content-encoding": encoding})

@@ -24,14 +24,14 @@ GET_FAULTS = [
     httpx.ReadError("[Errno 104] Connection reset by peer"),
     httpx.WriteError("[Errno 32] Broken pipe"),
     httpx.RemoteProtocolError("peer closed connection without sending complete message body"),
-    *(httpx.Response(status) for status in (408, 429, 500, 502, 503, 504, 520, 599)),
+    *(httpx.Response(status) for status in (408, 425, 429, 500, 502, 503, 504, 520, 599)),
     httpx.Response(409, headers={"stripe-should-retry": "true"}),
 ]
 
 
 @pytest.mark.parametrize("fault", GET_FAULTS, ids=repr)
 def test_a_passing_fault_costs_one_more_request(fault):
-    """429, 408, 5xx, timeouts, resets and DNS failures: a GET is asked again and the answer is good."""
+    """429, 408, 425, 5xx, timeouts, resets and DNS failures: a GET is asked again and the answer is good."""
     provider = Script(fault, OK)
     client = make_client(provider)
     assert client.get("/x").status == 200
@@ -195,7 +195,13 @@ def test_a_stopped_client_sends_nothing():
 
 
 UNCERTAIN = [httpx.ReadTimeout(""), httpx.ReadError(""), httpx.RemoteProtocolError(""), httpx.Response(500)]
-UNDONE = [httpx.ConnectError(""), httpx.ConnectTimeout(""), httpx.PoolTimeout(""), httpx.Response(429)]
+UNDONE = [
+    httpx.ConnectError(""),
+    httpx.ConnectTimeout(""),
+    httpx.PoolTimeout(""),
+    httpx.Response(425),
+    httpx.Response(429),
+]
 
 
 @pytest.mark.parametrize("method", ["post", "put"])
