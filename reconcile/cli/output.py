@@ -37,8 +37,12 @@ class Table:
     rows: list[tuple[str, ...]] = field(default_factory=list)
 
     def add(self, *cells: object) -> None:
-        """Add a row; each cell is made safe to show."""
-        self.rows.append(tuple("-" if cell is None else safe(str(cell)) for cell in cells))
+        """Add a row; each cell is made safe when the table is shown."""
+        self.rows.append(tuple("-" if cell is None else str(cell) for cell in cells))
+
+    def shown(self, redactor: Redactor) -> Table:
+        """The same, fit to be shown. What is secret goes first: of one that was cut in half, half would stay."""
+        return Table(self.columns, [tuple(safe(redactor.text(cell)) for cell in row) for row in self.rows])
 
     def numeric(self, place: int) -> bool:
         """Whether a column holds only numbers."""
@@ -93,6 +97,7 @@ class Output:
         """
         if not table.rows:
             return
+        table = table.shown(self.redactor)
         if not self.out.isatty():
             self.line("\n".join(aligned(table)))
             return
@@ -111,7 +116,7 @@ class Output:
             side: Literal["left", "right"] = "right" if table.numeric(place) else "left"
             drawn.add_column(name, justify=side, no_wrap=place < last, overflow="fold")
         for row in table.rows:
-            drawn.add_row(*(Text(self.redactor.text(cell)) for cell in row))
+            drawn.add_row(*map(Text, row))
         return drawn
 
     def _print(self, stream: TextIO, text: str, *, verbatim: bool = False) -> None:

@@ -61,9 +61,17 @@ def test_nothing_is_printed_with_a_secret_or_a_control_in_it(output):
     }
 
 
+def test_a_secret_is_hidden_before_a_long_cell_is_cut(output):
+    """X1: half of one is most of one."""
+    made = Table(("what",))
+    made.add("x" * 296 + "hush-hush")
+    output.table(made)
+    assert output.out.getvalue().splitlines()[1] == f"{'x' * 296}{HIDDEN}"
+
+
 def test_columns_stand_under_their_names_and_numbers_to_the_right():
     """Plain tables are aligned, a foreign line break does not break a row."""
-    assert aligned(table()) == [
+    assert aligned(table().shown(Redactor())) == [
         "source       listed  what",
         "acme              7  a name \\x1b[2J with\\x0alines",
         "payments-eu    1234  -",
