@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support import postgres
+from support.cli import Project
 from support.clock import ManualClock
 from support.databases import PostgresqlMaker, SqliteMaker
 from support.dispatching import World
@@ -105,6 +106,12 @@ def add(ledger):
             return [add_event(tx, **row) for row in rows]
 
     return add_all
+
+
+@pytest.fixture
+def project(tmp_path):
+    """An empty project folder for the installed executable."""
+    return Project(tmp_path)
 
 
 @pytest.fixture

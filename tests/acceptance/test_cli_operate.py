@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-from support.cli import SOURCE, Project, shop
+from support.cli import SOURCE, shop
 from support.rows import add_event
 
 from reconcile.ledger import gaps
 from reconcile.model import EventState, GapKind, Subject
-
-
-@pytest.fixture
-def project(tmp_path):
-    """An empty project folder."""
-    return Project(tmp_path)
 
 
 def test_a_dead_event_is_found_retried_and_settled(project):

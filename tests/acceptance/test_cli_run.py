@@ -7,16 +7,10 @@ import os
 import stat
 
 import pytest
-from support.cli import SOURCE, Project, shop
+from support.cli import SOURCE, shop
 
 from reconcile.ledger import leases
 from reconcile.ledger.leases import Holder
-
-
-@pytest.fixture
-def project(tmp_path):
-    """An empty project folder."""
-    return Project(tmp_path)
 
 
 def test_a_first_run_delivers_what_was_lost_and_a_second_does_nothing(project):

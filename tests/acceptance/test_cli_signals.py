@@ -9,7 +9,7 @@ import time
 
 import httpx
 import pytest
-from support.cli import Project, shop
+from support.cli import shop
 
 from reconcile.dispatch.loops import GRACE
 from reconcile.ledger.process import process_started
@@ -40,12 +40,6 @@ class Throttling:
     def handle(self, _request):
         self.asked.set()
         return httpx.Response(429, headers={"Retry-After": "3600"}, content=b"{}")
-
-
-@pytest.fixture
-def project(tmp_path):
-    """An empty project folder."""
-    return Project(tmp_path)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

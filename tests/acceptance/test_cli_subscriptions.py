@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from support.cli import SOURCE, Project, shop
+from support.cli import SOURCE, shop
 from support.serving import serving
 
 from reconcile.sandbox.clock import SettableClock
@@ -40,12 +40,6 @@ def take(event):
     with Path(__file__).with_name("effects").open("a") as effects:
         effects.write(f"{event.topic} {event.subject.id}\\n")
 """
-
-
-@pytest.fixture
-def project(tmp_path):
-    """An empty project folder."""
-    return Project(tmp_path)
 
 
 def test_plan_apply_and_list(project):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import httpx
-import pytest
-from support.cli import Project
 from support.serving import serving
 
 from reconcile.model import TransactionStatus
@@ -53,14 +51,8 @@ def take(event):
 """
 
 
-@pytest.fixture
-def project(tmp_path):
-    """A folder with a handler."""
-    (tmp_path / "acme.py").write_text(HANDLER)
-    return Project(tmp_path)
-
-
 def configure(project, url):
+    (project.folder / "acme.py").write_text(HANDLER)
     path = project.folder / "schedules.yaml"
     path.write_text(CONFIG.replace("BASE_URL", url))
     path.chmod(0o600)

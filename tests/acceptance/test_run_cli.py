@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.cli import SOURCE, Project, shop
+from support.cli import SOURCE, shop
 from support.recovery import PAYMENT_TOPICS, SHOP_TOPICS, Providers, service
 
 from reconcile.ledger import leases
@@ -33,12 +33,6 @@ def take(event):
     threading.Event().wait()
 """
 KEYS = RunReport("", datetime(2024, 1, 1, tzinfo=UTC)).as_json().keys()
-
-
-@pytest.fixture
-def project(tmp_path):
-    """An empty project folder."""
-    return Project(tmp_path)
 
 
 def nothing_special(_project, _fake):

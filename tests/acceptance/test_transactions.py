@@ -7,7 +7,6 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.cli import Project
 
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.server import serve
@@ -40,12 +39,6 @@ def take(event):
     with Path(__file__).with_name("effects").open("a") as effects:
         effects.write(f"{event.topic} {event.subject.id} {event.origin} {event.data['data']['object']['amount']}\\n")
 """
-
-
-@pytest.fixture
-def project(tmp_path):
-    """An empty project folder."""
-    return Project(tmp_path)
 
 
 @contextlib.contextmanager

@@ -19,9 +19,9 @@ from typing import Any
 import httpx
 import pytest
 from support.cli import Project
+from support.ledgers import sql
 
 from reconcile.clock import SystemClock
-from reconcile.ledger import Ledger
 from reconcile.model import TransactionStatus, instant
 from reconcile.sandbox import mail
 from reconcile.sandbox.fake import Fake
@@ -189,15 +189,7 @@ class World:
         return Counter((row[0], row[1]) for row in self.sql("select topic, subject from effects"))
 
     def sql(self, statement: str) -> list[Any]:
-        ledger = Ledger.open(self.ledger, SystemClock())
-        try:
-            with ledger.session() as session:
-                result = session.connection().exec_driver_sql(statement)
-                rows = list(result) if result.returns_rows else []
-                session.commit()
-                return rows
-        finally:
-            ledger.close()
+        return sql(self.ledger, statement)
 
     def mails_about(self, reference: str) -> dict[str, int]:
         """How many mails name a transaction, by recipient."""

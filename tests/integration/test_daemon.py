@@ -23,12 +23,6 @@ schedules:
 """
 
 
-@pytest.fixture
-def project(tmp_path):
-    """An empty project folder."""
-    return Project(tmp_path)
-
-
 def schedule(project: Project, text: str = SCHEDULES) -> None:
     path = project.folder / "schedules.yaml"
     path.write_text(path.read_text() + text)

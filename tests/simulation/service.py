@@ -51,7 +51,6 @@ class Service:
     exactly_once: bool
     trouble: float
     calls: int = 0
-    healed: bool = False
     _failures: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def with_session(self, event: Event, session: Session) -> None:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from reconcile.transactions.transaction import LADDER
 from support.pending import (
     deliver,
 )
-
-#: From the transaction's own time to its last asking.
-WHOLE_LADDER = sum(LADDER, timedelta())
 
 
 def processing(bench, stripe, amount=1999):

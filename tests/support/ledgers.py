@@ -7,14 +7,29 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import insert
 
-from reconcile.ledger import bodies, tables
+from reconcile.clock import SystemClock
+from reconcile.ledger import Ledger, bodies, tables
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.process import Holder, process_started
 
 NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
+
+
+def sql(url: str, statement: str) -> list[Any]:
+    """The rows of one statement, if it has any, committed; beside whoever uses the ledger."""
+    ledger = Ledger.open(url, SystemClock())
+    try:
+        with ledger.session() as session:
+            result = session.connection().exec_driver_sql(statement)
+            rows = list(result) if result.returns_rows else []
+            session.commit()
+            return rows
+    finally:
+        ledger.close()
 
 
 def minutes(number: float) -> datetime:

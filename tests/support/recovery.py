@@ -21,7 +21,6 @@ import httpx
 import msgspec
 
 from reconcile.clock import SystemClock
-from reconcile.ledger import Ledger
 from reconcile.model import micros
 from reconcile.sandbox.faults import Faults
 from reconcile.sandbox.seeds import Dice
@@ -30,6 +29,7 @@ from reconcile.sandbox.shopify import FakeShopify
 from reconcile.sandbox.stripe import FakeStripe
 from reconcile.sandbox.truth import Delivery
 from support.cli import EXECUTABLE
+from support.ledgers import sql
 
 ORDER_TOPICS = ("orders/create", "orders/updated", "orders/cancelled")
 SHOP_TOPICS = (*ORDER_TOPICS, "refunds/create")
@@ -239,21 +239,10 @@ class Service:
 
     def effects(self) -> list[tuple[str, str, int | None]]:
         """What the handlers did, as (topic, subject, version)."""
-        return [(row[0], row[1], row[2]) for row in self._sql("select topic, subject, version from effects")]
+        return [(row[0], row[1], row[2]) for row in sql(self.ledger, "select topic, subject, version from effects")]
 
     def create_table(self) -> None:
-        self._sql("create table effects (topic text, subject text, version bigint)")
-
-    def _sql(self, statement: str) -> list[Any]:
-        ledger = Ledger.open(self.ledger, SystemClock())
-        try:
-            with ledger.session() as session:
-                result = session.connection().exec_driver_sql(statement)
-                rows = list(result) if result.returns_rows else []
-                session.commit()
-                return rows
-        finally:
-            ledger.close()
+        sql(self.ledger, "create table effects (topic text, subject text, version bigint)")
 
 
 @contextlib.contextmanager

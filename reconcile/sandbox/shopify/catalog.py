@@ -36,15 +36,6 @@ class Catalog(Orders):
             self.happen(News("products/create", body["id"], self.save("products", body)))
             return int(body["id"])
 
-    def update_product(self, product_id: int, **changes: object) -> None:
-        """Change any keys."""
-        self._update("products", "products/update", product_id, changes)
-
-    def delete_product(self, product_id: int) -> None:
-        """Delete it."""
-        with self.lock:
-            self.erase("products", "products/delete", product_id)
-
     def create_draft(self, **changes: object) -> int:
         """Returns the new draft order's id."""
         with self.lock:

@@ -45,10 +45,6 @@ class Billing(Setups):
         """`invoice.voided`."""
         self._invoice(invoice_id, "void", "voided_at", ("invoice.voided",))
 
-    def give_up_invoice(self, invoice_id: str) -> None:
-        """`invoice.marked_uncollectible`."""
-        self._invoice(invoice_id, "uncollectible", "marked_uncollectible_at", ("invoice.marked_uncollectible",))
-
     def _invoice(self, invoice_id: str, status: str, moment: str, events: tuple[str, ...], **changes: object) -> None:
         with self.platform.lock:
             moments = {**self.body("invoice", invoice_id)["status_transitions"], moment: self.now()}
@@ -115,10 +111,6 @@ class Billing(Setups):
         """`payout.updated`, `payout.failed`."""
         text = "The bank account has been closed"
         self._payout(payout_id, "payout.failed", status="failed", failure_code=code, failure_message=text)
-
-    def cancel_payout(self, payout_id: str) -> None:
-        """`payout.updated`, `payout.canceled`."""
-        self._payout(payout_id, "payout.canceled", status="canceled")
 
     def _payout(self, payout_id: str, event_type: str, **changes: object) -> None:
         with self.platform.lock:

@@ -135,12 +135,6 @@ class Payments(Account):
             self.emit("charge.dispute.funds_withdrawn", body, automatic=True)
             return dispute_id
 
-    def update_dispute(self, dispute_id: str, **changes: object) -> None:
-        """`charge.dispute.updated`, such as `status="under_review"`."""
-        with self.platform.lock:
-            body, previous = self.change("dispute", dispute_id, changes)
-            self.emit("charge.dispute.updated", body, previous)
-
     def close_dispute(self, dispute_id: str, status: str = "won") -> None:
         """`charge.dispute.closed`, and the money back if it was won."""
         with self.platform.lock:
