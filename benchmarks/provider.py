@@ -7,13 +7,13 @@ a small order is. It is no fake in the sense of `reconcile.sandbox`: it refuses 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
+
+from serving import serve, served
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 STEP = 10  # seconds between two items
@@ -176,25 +176,14 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-@contextmanager
-def provider(items: int) -> Iterator[str]:
+def provider(items: int) -> AbstractContextManager[str]:
     """The base URL of a provider with `items` orders and charges, in a process of its own."""
-    child = subprocess.Popen([sys.executable, __file__, str(items)], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{int(child.stdout.readline())}"
-    finally:
-        child.kill()
-        child.wait()
-        child.stdout.close()
+    return served(__file__, str(items))
 
 
 def main() -> None:
     Handler.items = int(sys.argv[1])
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    print(server.server_address[1], flush=True)
-    server.serve_forever()
+    serve(Handler)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,14 @@ Run: python benchmarks/status.py [TRANSACTIONS] [RATE]
 from __future__ import annotations
 
 import resource
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import measure
+from serving import serve, served
 
 from reconcile import config, runner
 from reconcile.clock import Stop, SystemClock
@@ -60,26 +58,6 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-@contextmanager
-def provider() -> Iterator[str]:
-    """The base URL of the provider, in a process of its own."""
-    child = subprocess.Popen([sys.executable, __file__, "serve"], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{int(child.stdout.readline())}"
-    finally:
-        child.kill()
-        child.wait()
-        child.stdout.close()
-
-
-def serve() -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    print(server.server_address[1], flush=True)
-    server.serve_forever()
-
-
 def follow(ledger: Ledger, number: int) -> None:
     began = datetime.now(UTC) - timedelta(days=1)
     with ledger.write() as tx:
@@ -110,7 +88,7 @@ def asked(base: str, folder: Path, number: int, rate: int) -> float:
 def main() -> None:
     number, rate = (int(word) for word in (sys.argv[1:] + ["10000", "200"][len(sys.argv) - 1 :]))
     print(f"{number} due transactions, {rate} requests/s ({measure.machine()})")
-    with provider() as base, tempfile.TemporaryDirectory() as folder:
+    with served(__file__, "serve") as base, tempfile.TemporaryDirectory() as folder:
         cpu = measure.cpu_seconds()
         seconds = asked(base, Path(folder), number, rate)
         cpu = measure.cpu_seconds() - cpu
@@ -120,4 +98,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    serve() if sys.argv[1:] == ["serve"] else main()
+    serve(Handler) if sys.argv[1:] == ["serve"] else main()
