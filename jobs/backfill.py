@@ -8,26 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
-from reconcile import credentials, when
-from reconcile.clock import SKEW_NOTED
+from reconcile import credentials
 from reconcile.config import SourceConfig
-from reconcile.connector import Connector, Facts, Greeting, ListsItems, Rebuilds, StreamKind, StreamRef
+from reconcile.connector import Connector, ListsItems, Rebuilds, StreamKind, StreamRef
 from reconcile.context import Context, Options
 from reconcile.errors import ConfigError, CredentialsRefused, ReconcileError, Stopped
 from reconcile.http import ProviderClient
 from reconcile.leasing import holding
-from reconcile.ledger import coverage, horizons, leases
+from reconcile.ledger import coverage
 from reconcile.ledger.coverage import Covered
 from reconcile.ledger.leases import Lease
 from reconcile.model import Window
-from reconcile.reading.plan import Ask, StreamPlan, plan, unlisted, wanted_streams
+from reconcile.reading.asking import Asking
+from reconcile.reading.plan import Ask, StreamPlan, plan
 from reconcile.reading.settling import settle_left
 from reconcile.reading.shared import Outcome, Streaming
 from reconcile.reading.stream import failed, unread, work
 from reconcile.report import RunReport, StreamReport, exit_code
-from reconcile.topics import Topics
 
 NAME = "backfill"
 
@@ -125,13 +123,14 @@ def _read(
 ) -> None:
     client = context.client(source, connector)
     try:
-        ask = _ask(context, options, source, connector, client, result)
+        asking = Asking(context, options, source, result.notes)
+        ask = asking.ask(connector, client)
         plans = plan(connector.facts, ask, connector.accounts(), _coverage(context, source))
         chosen = [one for one in plans if not options.streams or one.ref.name in options.streams]
         shared = _streaming(context, options, source, connector, client, lease, ask)
         _tell(result, _log_first(shared, chosen))
         if lease is not None and options.baseline:
-            _move_horizons(context, source, lease, ask.start, result)
+            asking.promise_from(ask.start, lease, whole=not any(stream.error for stream in result.streams))
         if lease is not None and not options.streams:
             left = settle_left(shared, [str(one.ref) for one in plans])
             result.codes += left.codes
@@ -164,112 +163,6 @@ def _side_by_side(shared: Streaming, plans: Sequence[StreamPlan]) -> list[Outcom
         with ThreadPoolExecutor(max_workers=len(plans), thread_name_prefix=shared.source.name) as pool:
             return list(pool.map(lambda one: work(shared, one), plans))
     return [work(shared, one) for one in plans]
-
-
-def _ask(
-    context: Context,
-    options: Options,
-    source: SourceConfig,
-    connector: Connector,
-    client: ProviderClient,
-    result: Result,
-) -> Ask:
-    greeting = connector.greet(client)
-    topics = Topics(source.webhook.topics if source.webhook else ())
-    result.notes += _notes(source, connector.facts, greeting, topics)
-    now, settle = _time(context, source, client, result)
-    known = _horizons(context, options, source, now, result)
-    return Ask(
-        topics=topics,
-        horizons={topic: known[topic] for topic in topics},
-        now=now,
-        settle=settle,
-        overlap=source.overlap,
-        since=options.since,
-        until=options.until,
-        recheck=options.recheck,
-        streams=source.streams,
-        account=greeting.account,
-        limits=greeting.limits,
-        detect_only=source.handler is None and not options.baseline,
-    )
-
-
-def _notes(source: SourceConfig, facts: Facts, greeting: Greeting, topics: Topics) -> list[str]:
-    """What cannot be proven of what is asked, whatever is listed."""
-    notes = [f"{source.name}: {warning}" for warning in greeting.heard(wanted_streams(facts, topics, source.streams))]
-    if lost := unlisted(facts, topics):
-        notes.append(
-            f"{source.name}: nothing lists {', '.join(lost)}: what was lost of these cannot be found, and nothing here "
-            "proves them complete"
-        )
-    return notes
-
-
-def _time(context: Context, source: SourceConfig, client: ProviderClient, result: Result) -> tuple[datetime, timedelta]:
-    """Provider time, and how long before it nothing is settled yet; ours, doubly careful, if it tells none."""
-    now = client.provider_date
-    if now is not None:
-        skew = context.clock.now() - now
-        context.metrics.skewed(source.name, skew.total_seconds())
-        if abs(skew) >= SKEW_NOTED:
-            result.notes.append(
-                f"{source.name}: clock_skew: this machine's clock is {when.off(skew)} the provider's, which windows "
-                "follow; set it by NTP: signatures of deliveries are refused beyond 5 minutes"
-            )
-        return now, source.settle
-    result.notes.append(
-        f"{source.name}: the provider tells no time; using this machine's clock and twice the settle time"
-    )
-    return context.clock.now(), 2 * source.settle
-
-
-def _horizons(
-    context: Context, options: Options, source: SourceConfig, now: datetime, result: Result
-) -> dict[str, datetime]:
-    """The horizon of every topic; those never seen start at `--since`, else at provider time now."""
-    topics = source.webhook.topics if source.webhook else ()
-    with context.ledger.read() as tx:
-        known = horizons.get(tx, source.name)
-        _check_keys(options, source, horizons.purged(tx, source.name))
-    new = [topic for topic in topics if topic not in known]
-    start = options.since or now
-    if options.baseline:
-        known |= dict.fromkeys(topics, start)
-    elif new and options.since is None:
-        result.notes.append(
-            f"{source.name}: first sight of {', '.join(new)}: completeness is promised from {when.exact(now)} on; "
-            "for what came before, use `reconcile run --since …` or, if it was handled already, "
-            "`reconcile baseline --since …`"
-        )
-    if not (options.dry_run or options.baseline):
-        with context.ledger.write() as tx:
-            horizons.first_sight(tx, source.name, topics, start, "since" if options.since else "first_run")
-    return known | dict.fromkeys(new, start)
-
-
-def _move_horizons(context: Context, source: SourceConfig, lease: Lease, start: datetime, result: Result) -> None:
-    """A baseline promises completeness from its beginning on once all of it is recorded: until then whoever reads what
-    it left open would take it for missed.
-    """
-    if any(stream.error for stream in result.streams):
-        result.notes.append(
-            f"{source.name}: the baseline is not whole, so completeness is promised from where it was before; "
-            "run it again once the errors are gone"
-        )
-        return
-    with context.ledger.write() as tx:
-        leases.check(tx, lease)
-        horizons.set_(tx, source.name, source.webhook.topics if source.webhook else (), start, "baseline")
-
-
-def _check_keys(options: Options, source: SourceConfig, purged: datetime | None) -> None:
-    """Refuse to look where the record was purged: everything there would be taken for missed."""
-    if purged and options.since and options.since < purged and not (options.allow_reprocess or options.baseline):
-        raise ConfigError(
-            f"{source.name}: what was recorded of the time before {when.exact(purged)} was purged, so all of it "
-            "would be handled again; begin no earlier, or say --allow-reprocess if that is what you want"
-        )
 
 
 def _coverage(context: Context, source: SourceConfig) -> Callable[[StreamRef, str], list[Covered]]:
