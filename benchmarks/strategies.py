@@ -18,7 +18,7 @@ from histories import SECRET, Handled, Shop, seconds
 from reconcile import runner
 from reconcile.clock import Stop
 from reconcile.config import load
-from reconcile.connector import connector_class
+from reconcile.connector.finding import connector_class
 from reconcile.context import Context, Options
 from reconcile.ledger import Ledger, gaps
 from reconcile.model import Event

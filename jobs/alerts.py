@@ -8,7 +8,7 @@ from __future__ import annotations
 from reconcile import failpoints
 from reconcile.alerts import delivery, outbox, watch
 from reconcile.config import AlertsConfig
-from reconcile.connector import counts_in_minor_units
+from reconcile.connector.hooks import counts_in_minor_units
 from reconcile.context import Context, Options
 from reconcile.errors import Busy
 from reconcile.leasing import holding

@@ -11,7 +11,8 @@ import httpx
 from reconcile.alerts import smtp
 from reconcile.clock import Clock, Stop
 from reconcile.config import Config, SourceConfig
-from reconcile.connector import Connector, connector_class
+from reconcile.connector import Connector
+from reconcile.connector.finding import connector_class
 from reconcile.http import HttpLimits, ProviderClient, RateBudget
 from reconcile.ledger import Ledger
 from reconcile.ledger.leases import Holder

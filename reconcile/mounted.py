@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from reconcile.clock import SystemClock
 from reconcile.config import Config, load
-from reconcile.connector import connector_class
+from reconcile.connector.finding import connector_class
 from reconcile.errors import LedgerError
 from reconcile.ledger import Ledger
 from reconcile.receiver import Answer, Receiver

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from reconcile import rhythm, when
 from reconcile.config import AlertsConfig, Config, ScheduleConfig, SourceConfig
-from reconcile.connector import connector_class
+from reconcile.connector.finding import connector_class
 from reconcile.ledger import Ledger, Tx, incidents, leases, watching
 from reconcile.ledger.incidents import Opening
 from reconcile.ledger.leases import Lease

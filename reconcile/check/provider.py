@@ -14,7 +14,9 @@ from reconcile.check import subscriptions
 from reconcile.check.finding import Finding, Level, failure
 from reconcile.clock import SKEW_NOTED, Clock, Stop
 from reconcile.config import HttpHandler, SourceConfig
-from reconcile.connector import Connector, Receives, SeesSubscriptions, Signs, connector_class, is_unsigned
+from reconcile.connector import Connector, Receives, SeesSubscriptions, Signs
+from reconcile.connector.finding import connector_class
+from reconcile.connector.hooks import is_unsigned
 from reconcile.context import provider_client
 from reconcile.errors import ConfigError, CredentialsRefused, ProviderError
 from reconcile.http import ProviderClient

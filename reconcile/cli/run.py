@@ -13,7 +13,7 @@ from reconcile.cli.options import WHEN, AsJson, Sources, instant, known_sources,
 from reconcile.cli.state import State
 from reconcile.cli.tallies import MISSING, RECORDED
 from reconcile.config import Config, SourceConfig
-from reconcile.connector import connector_class
+from reconcile.connector.finding import connector_class
 from reconcile.context import Options
 from reconcile.errors import ConfigError
 from reconcile.reading.plan import wanted_streams

@@ -12,7 +12,8 @@ from reconcile.cli.progress import watching
 from reconcile.cli.signals import in_time
 from reconcile.cli.state import State
 from reconcile.config import Config
-from reconcile.connector import connector_class, hands_out_secrets, is_unsigned
+from reconcile.connector.finding import connector_class
+from reconcile.connector.hooks import hands_out_secrets, is_unsigned
 from reconcile.web import server
 
 

@@ -17,7 +17,7 @@ from reconcile.config.interpolate import interpolate
 from reconcile.config.key import keys
 from reconcile.config.model import Config, PythonHandler, RecordedCallable, Tuning
 from reconcile.config.node import Node
-from reconcile.connector import connector_class
+from reconcile.connector.finding import connector_class
 
 LARGEST = 1_000_000  # bytes
 JOBS = "reconcile.jobs"

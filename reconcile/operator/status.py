@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 
 from reconcile.clock import Clock
 from reconcile.config import Config, SourceConfig
-from reconcile.connector import Facts, StreamFacts, StreamKind, connector_class
+from reconcile.connector import Facts, StreamFacts, StreamKind
+from reconcile.connector.finding import connector_class
 from reconcile.ledger import (
     Ledger,
     Tx,

@@ -15,7 +15,8 @@ from datetime import timedelta
 from reconcile import failpoints
 from reconcile.config import SourceConfig
 from reconcile.config.key import VARIABLE
-from reconcile.connector import ManagesSubscriptions, Subscription, Wanted, hands_out_secrets
+from reconcile.connector import ManagesSubscriptions, Subscription, Wanted
+from reconcile.connector.hooks import hands_out_secrets
 from reconcile.context import Context
 from reconcile.errors import BadAnswer, CredentialsRefused, LedgerError, Rejected, Retriable
 from reconcile.http import ProviderClient

@@ -28,18 +28,18 @@ import pytest
 _PARTS = ("answers", "facts", "listing", "rebuilding", "receiving", "subscribing", "worlds")
 pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in _PARTS))  # so that failures show both sides
 
-from reconcile.testing.answers import AnswersContract  # noqa: E402 - see above
-from reconcile.testing.facts import FactsContract  # noqa: E402 - see above
-from reconcile.testing.listing import ListingContract  # noqa: E402 - see above
-from reconcile.testing.rebuilding import RebuildingContract  # noqa: E402 - see above
-from reconcile.testing.receiving import ReceivingContract  # noqa: E402 - see above
-from reconcile.testing.subscribing import SubscribingContract  # noqa: E402 - see above
+from reconcile.testing import answers, facts, listing, rebuilding, receiving, subscribing  # noqa: E402 - see above
 from reconcile.testing.worlds import NOW, Sample, Vector, World  # noqa: E402 - see above
 
 __all__ = ["NOW", "ConnectorContract", "Sample", "Vector", "World"]
 
 
 class ConnectorContract(
-    FactsContract, ListingContract, AnswersContract, RebuildingContract, ReceivingContract, SubscribingContract
+    facts.FactsContract,
+    listing.ListingContract,
+    answers.AnswersContract,
+    rebuilding.RebuildingContract,
+    receiving.ReceivingContract,
+    subscribing.SubscribingContract,
 ):
     """All of it. Each world is made afresh for each test, on a clock that only moves when told to."""

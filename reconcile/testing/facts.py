@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from reconcile.connector import Connector, FilterBy, ListsItems, ReadsItems, Rebuilds, StreamKind, connector_class
+from reconcile.connector import Connector, FilterBy, ListsItems, ReadsItems, Rebuilds, StreamKind
+from reconcile.connector.finding import connector_class
 from reconcile.model import Occurrence
 from reconcile.testing.worlds import Bench, has
 

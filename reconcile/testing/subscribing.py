@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from reconcile.connector import ManagesSubscriptions, Mend, SeesSubscriptions, Wanted, hands_out_secrets
+from reconcile.connector import ManagesSubscriptions, Mend, SeesSubscriptions, Wanted
+from reconcile.connector.hooks import hands_out_secrets
 from reconcile.errors import BadAnswer, CredentialsRefused, Retriable
 from reconcile.http import ProviderClient
 from reconcile.sandbox.clock import SettableClock

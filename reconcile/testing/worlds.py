@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import httpx
 
 from reconcile.clock import Clock
-from reconcile.connector import Connector, ListsItems, Page, StreamFacts, StreamRef, connector_class
+from reconcile.connector import Connector, ListsItems, Page, StreamFacts, StreamRef
+from reconcile.connector.finding import connector_class
 from reconcile.http import HttpLimits, ProviderClient, RateBudget
 from reconcile.model import Item, LoggedEvent, Snapshot, Window
 from reconcile.reading.listing import guarded

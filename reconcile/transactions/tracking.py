@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reconcile.clock import SystemClock
 from reconcile.config import Config
-from reconcile.connector import connector_class
+from reconcile.connector.finding import connector_class
 from reconcile.errors import ConfigError
 from reconcile.inbox import clean
 from reconcile.ledger import Ledger

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconcile.connector import connector_names
+from reconcile.connector.finding import connector_names
 from reconcile.testing import ConnectorContract
 
 

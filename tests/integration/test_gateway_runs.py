@@ -13,7 +13,7 @@ from support.gateways import URL, VARIABLES
 from support.pending import known, later
 from support.running import a_bench, stream_of
 
-from reconcile.connector import connector_class
+from reconcile.connector.finding import connector_class
 from reconcile.model import GapKind, TransactionStatus
 from reconcile.receiver import Receiver
 from reconcile.sandbox.gateway import FakeGateway, shapes

@@ -20,7 +20,8 @@ from simulation.service import TABLE, Service
 from reconcile import failpoints, runner
 from reconcile.clock import Stop
 from reconcile.config import Config, SourceConfig
-from reconcile.connector import Connector, connector_class
+from reconcile.connector import Connector
+from reconcile.connector.finding import connector_class
 from reconcile.context import Context, Options
 from reconcile.receiver import Receiver
 from reconcile.report import RunReport

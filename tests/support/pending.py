@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from connectors.shopify import signature as shopify_signature
 from connectors.stripe.signature import digest
-from reconcile.connector import connector_class
+from reconcile.connector.finding import connector_class
 from reconcile.ledger import gaps, tables, transactions
 from reconcile.ledger.tables_alerts import incidents
 from reconcile.ledger.transactions import Chosen

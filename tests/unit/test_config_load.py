@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from support.config import ENV, VALID, Shop, below, fakes, in_source, load_text, problems_of
 
 from reconcile.config import HttpHandler, PythonHandler, RecordedCallable, RecordedQuery, SourceConfig, load
-from reconcile.connector import connector_class
+from reconcile.connector.finding import connector_class
 from reconcile.errors import ConfigError
 
 WHOLE = """\

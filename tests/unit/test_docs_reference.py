@@ -17,7 +17,7 @@ from connectors.shopify import ShopifySettings
 from connectors.stripe import StripeSettings
 from reconcile import report
 from reconcile.config import model
-from reconcile.connector import connector_class, connector_names
+from reconcile.connector.finding import connector_class, connector_names
 from reconcile.model import GapKind
 
 REFERENCE = ROOT / "docs/reference"

@@ -6,16 +6,9 @@ import functools
 
 import pytest
 
-import reconcile
-from reconcile import Event, Handlers
+from reconcile import Handlers
 from reconcile.errors import ConfigError
 from reconcile.handlers import match, takes_session
-
-
-def test_the_public_names():
-    """What an application imports is `Event`, `Handlers`, `receive` and `track`, and nothing else is promised."""
-    assert sorted(reconcile.__all__) == ["Event", "Handlers", "receive", "track"]
-    assert reconcile.Event is Event
 
 
 def test_a_function_takes_the_topics_it_was_registered_for():

@@ -14,7 +14,7 @@ from support.telling import Odd, a_source
 import reconcile
 from reconcile.clock import SystemClock
 from reconcile.config import ScheduleConfig
-from reconcile.connector import connector_class
+from reconcile.connector.finding import connector_class
 from reconcile.errors import ConfigError
 from reconcile.ledger import Ledger, transactions
 from reconcile.ledger.transactions import Chosen

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from reconcile import config as configuration
 from reconcile.clock import Clock, Stop
 from reconcile.config import Config, SourceConfig
-from reconcile.connector import connector_class
+from reconcile.connector.finding import connector_class
 from reconcile.dispatch import Dispatcher
 from reconcile.ledger import Ledger
 from reconcile.ledger.leases import Holder
