@@ -10,12 +10,12 @@ from pydantic import BaseModel
 
 from connectors.shopify import signature, status
 from connectors.shopify.access import Access, pace
+from connectors.shopify.asking import Asking
 from connectors.shopify.delivery import describe, identify
 from connectors.shopify.facts import FACTS
 from connectors.shopify.listing import Listing
 from connectors.shopify.rebuild import rebuild
 from connectors.shopify.settings import ShopifySettings
-from connectors.shopify.status import Asking
 from connectors.shopify.subscriptions import Webhooks, mend, wanted
 from reconcile.connector import Delivery, Facts, Greeting, Identity, Mend, Page, StreamRef, Subscription, Wanted
 from reconcile.http import Answer, ProviderClient

@@ -6,26 +6,19 @@ A transaction is asked for with its order (`orders/ORDER/transactions/ID.json`),
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
 import msgspec
 
-from connectors.shopify.listing import Listing
-from connectors.shopify.moments import PAID_ONCE, TRANSACTIONS, transaction_moment
-from connectors.shopify.rebuild import rebuild
 from connectors.shopify.shapes import Instant
 from reconcile import surrogates
-from reconcile.errors import NotFound, Rejected
-from reconcile.http import ProviderClient
-from reconcile.model import Candidate, Occurrence, Reported, Snapshot, Subject, TransactionStatus, micros
+from reconcile.model import Reported, Snapshot, Subject, TransactionStatus
 
 T = TypeVar("T")
 ORDER, TRANSACTION = "order", "order_transaction"
-_PAID, _CANCELLED, _REFUNDED = "orders/paid", "orders/cancelled", "refunds/create"
 
 _SUCCEEDED, _PENDING = TransactionStatus.SUCCEEDED, TransactionStatus.PENDING
 STATUSES = {
@@ -73,17 +66,8 @@ class _Order(msgspec.Struct):
     refunds: list[_Refund] | None = None
 
 
-class _One(msgspec.Struct):
-    transaction: msgspec.Raw
-
-
-class _All(msgspec.Struct):
-    transactions: list[Movement]
-
-
-_MOVEMENT, _REFUND = msgspec.json.Decoder(Movement), msgspec.json.Decoder(_Refund)
-_ORDER = msgspec.json.Decoder(_Order)
-_ONE, _ALL = msgspec.json.Decoder(_One), msgspec.json.Decoder(_All)
+MOVEMENT, _REFUND = msgspec.json.Decoder(Movement), msgspec.json.Decoder(_Refund)
+ORDER_BODY = msgspec.json.Decoder(_Order)
 
 
 def told(topic: str, body: bytes) -> Sequence[Reported]:
@@ -92,12 +76,12 @@ def told(topic: str, body: bytes) -> Sequence[Reported]:
     if topic == "orders/delete":
         return ()
     if family == "orders" and topic != "orders/edited":
-        return _of_order(_decode(_ORDER, body))
+        return of_order(_decode(ORDER_BODY, body))
     if family == "order_transactions":
-        return _of_movements([_decode(_MOVEMENT, body)], None)
+        return of_movements([_decode(MOVEMENT, body)], None)
     if family == "refunds":
         refund = _decode(_REFUND, body)
-        return _of_movements(refund.transactions or (), refund.order_id)
+        return of_movements(refund.transactions or (), refund.order_id)
     return ()
 
 
@@ -109,105 +93,19 @@ def listed(snapshot: Snapshot) -> Sequence[Reported]:
     come_to = STATUSES[ORDER].get(raw, _PENDING)
     if come_to.terminal and not snapshot.fields.refunds:
         return (Reported(snapshot.subject, come_to, raw, changed_at=snapshot.at),)
-    return _of_order(_ORDER.decode(snapshot.body)) if raw else ()
-
-
-class Asking:
-    """Asks one shop in one API version. `subscribed` facts are built of what an answer shows."""
-
-    def __init__(self, shop: str, api_version: str) -> None:
-        self._listing = Listing(shop, api_version)
-        self._version = api_version
-        self._ways: dict[str, Callable[[ProviderClient, str], Reported | None]] = {
-            ORDER: self._order,
-            TRANSACTION: self._transaction,
-        }
-
-    def status(self, client: ProviderClient, subject: Subject) -> Reported | None:
-        """The order or transaction as it is now, with the facts of a terminal status; None if there is none."""
-        if subject.type not in self._ways:
-            raise Rejected(f"Shopify has no {subject.type} with a status; there are: {', '.join(self._ways)}")
-        return self._ways[subject.type](client, subject.id)
-
-    def orders(self, client: ProviderClient, ids: Sequence[str]) -> Iterator[Reported]:
-        """What one list says of many orders. One that was paid is left out: when, only a further question tells."""
-        known = [id_ for id_ in ids if _is_id(id_)]
-        for snapshot in self._listing.some(client, "orders", known) if known else ():
-            order = _ORDER.decode(snapshot.body)
-            if not order.financial_status or order.financial_status in PAID_ONCE:
-                continue
-            reported = _of_order(order)[0]
-            facts = self._proven(snapshot, reported, None) if reported.status.terminal else ()
-            yield replace(reported, facts=tuple(facts))
-
-    def _transaction(self, client: ProviderClient, id_: str) -> Reported | None:
-        order, _, movement_id = id_.partition("/")
-        path = self._path(order, movement_id)
-        if path is None:
-            return None
-        try:
-            found = client.get_json(path, _ONE)
-        except NotFound:
-            return None
-        movement = _MOVEMENT.decode(found.transaction)
-        reported = _of_movements([movement], int(order))[0]
-        return replace(reported, facts=tuple(self._settled(movement, order, bytes(found.transaction))))
-
-    def _settled(self, movement: Movement, order: str, body: bytes) -> Iterator[Candidate]:
-        """The topic fires for success, failure and error only (shopify.dev, `order_transactions/create`)."""
-        moment = transaction_moment(movement.id, movement.status, movement.processed_at or movement.created_at)
-        if moment and movement.status in STATUSES[TRANSACTION]:
-            at = moment[0].astimezone(UTC)
-            yield Candidate(
-                TRANSACTIONS, Subject(ORDER, order), Occurrence.DATED, at, micros(at), lambda: body,
-                occurrence=moment[1], api_version=self._version, whole=False,
-            )  # fmt: skip
-
-    def _order(self, client: ProviderClient, id_: str) -> Reported | None:
-        snapshot = self._listing.read(client, "orders", id_) if _is_id(id_) else None
-        if snapshot is None:
-            return None
-        order = _ORDER.decode(snapshot.body)
-        reported = _of_order(order)[0] if order.financial_status else None
-        if reported is None or not reported.status.terminal:
-            return reported
-        paid_at = self._paid_at(client, id_) if order.financial_status in PAID_ONCE else None
-        return replace(reported, facts=tuple(self._proven(snapshot, reported, paid_at)))
-
-    def _paid_at(self, client: ProviderClient, order: str) -> datetime | None:
-        """When the last successful sale or capture was processed: the order itself does not say when it was paid."""
-        movements = client.get_json(self._listing.path(f"orders/{order}/transactions"), _ALL).transactions
-        taken = [one for one in movements if one.kind in ("sale", "capture") and one.status == "success"]
-        return max((at for one in taken if (at := one.processed_at or one.created_at)), default=None)
-
-    def _proven(self, snapshot: Snapshot, reported: Reported, paid_at: datetime | None) -> list[Candidate]:
-        topics = {_CANCELLED} if reported.status is TransactionStatus.CANCELLED else {_PAID}
-        topics |= {_REFUNDED} if reported.status is TransactionStatus.REFUNDED else set()
-        facts = [self._dated(one, paid_at) for one in rebuild(snapshot, frozenset(topics), self._version)]
-        return sorted(facts, key=lambda one: one.occurred_at)
-
-    @staticmethod
-    def _dated(candidate: Candidate, paid_at: datetime | None) -> Candidate:
-        """What no list can build, for want of its time, an answer can."""
-        if candidate.topic != _PAID or paid_at is None:
-            return candidate
-        return msgspec.structs.replace(candidate, occurred_at=paid_at.astimezone(UTC), reason="")
-
-    def _path(self, order: str, movement: str) -> str | None:
-        if not (_is_id(order) and _is_id(movement)):
-            return None
-        return self._listing.path(f"orders/{order}/transactions/{movement}")
+    return of_order(ORDER_BODY.decode(snapshot.body)) if raw else ()
 
 
 def subject_of(id_: str) -> Subject | None:
     """`1001` names an order, `1001/2002` one of its transactions."""
     order, slash, movement = id_.partition("/")
-    if not _is_id(order) or (slash and not _is_id(movement)):
+    if not is_id(order) or (slash and not is_id(movement)):
         return None
     return Subject(TRANSACTION if slash else ORDER, id_)
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Whether Shopify could have given it: an id of anything else is asked for in vain, or somewhere else."""
     return text.isascii() and text.isdigit()
 
 
@@ -218,9 +116,9 @@ def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         raise ValueError(f"not a Shopify webhook body: {error}") from None
 
 
-def _of_order(order: _Order) -> list[Reported]:
+def of_order(order: _Order) -> list[Reported]:
     """The order's own money first, then the movements of its refunds."""
-    found = [one for refund in order.refunds or () for one in _of_movements(refund.transactions or (), order.id)]
+    found = [one for refund in order.refunds or () for one in of_movements(refund.transactions or (), order.id)]
     raw = order.financial_status
     if not raw:
         return found
@@ -238,9 +136,10 @@ def _of_order(order: _Order) -> list[Reported]:
     ]
 
 
-def _of_movements(movements: Sequence[Movement], order: int | None) -> list[Reported]:
+def of_movements(movements: Sequence[Movement], order: int | None) -> list[Reported]:
+    """Those that name their order, or are told with it."""
     named = [(one, one.order_id or order) for one in movements]
-    return [_of_movement(one, of_order) for one, of_order in named if of_order]
+    return [_of_movement(one, parent) for one, parent in named if parent]
 
 
 def _of_movement(movement: Movement, order: int) -> Reported:

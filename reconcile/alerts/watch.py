@@ -22,7 +22,7 @@ from reconcile.ledger.leases import Lease
 from reconcile.ledger.watching import OpenGap
 from reconcile.model import GapKind, IncidentKind, Subject
 from reconcile.operator import status
-from reconcile.operator.status import SourceStatus, StreamStatus
+from reconcile.operator.board import SourceStatus, StreamStatus
 from reconcile.safe import safe
 from reconcile.transactions import hearing
 from reconcile.transactions.transaction import LEFT

@@ -14,7 +14,8 @@ from reconcile.cli.options import AsJson
 from reconcile.cli.output import Table
 from reconcile.cli.state import State
 from reconcile.operator import status as statusboard
-from reconcile.operator.status import FINAL, HOLE, PROVISIONAL, Board, RunStatus, SourceStatus, StreamStatus
+from reconcile.operator.bar import FINAL, HOLE, PROVISIONAL
+from reconcile.operator.board import Board, RunStatus, SourceStatus, StreamStatus
 from reconcile.safe import safe
 from reconcile.web.facts import exposition
 
@@ -91,7 +92,7 @@ def _stream(stream: StreamStatus) -> Iterator[str]:
         yield f"{beside}never read; the first `reconcile run` sets its horizon"
     else:
         yield f"{beside}from {when.stamp(stream.start)}"
-    if (behind := statusboard.lag(stream)) is not None:
+    if (behind := stream.lag) is not None:
         late = f"{when.span(behind)} behind" if behind else "up to date"
         yield f"{beside}to   {when.stamp(stream.frontier)}, {late}{_holes(stream)}"
     if stream.error:

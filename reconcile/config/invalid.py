@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from reconcile.config import model
+from reconcile.config import handler, model
 from reconcile.config.alerts import AlertsConfig, EscalationConfig, SilenceConfig
 from reconcile.config.errors import Problems
 from reconcile.config.node import Node
@@ -35,8 +35,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "defaults": model.Tuning,
     "http": model.HttpConfig,
     "webhook": model.WebhookConfig,
-    "handler": model.HttpHandler,
-    "recorded": model.RecordedQuery,
+    "handler": handler.HttpHandler,
+    "recorded": handler.RecordedQuery,
     "alerts": AlertsConfig,
     "escalate": EscalationConfig,
     "silence": SilenceConfig,

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from reconcile.config import invalid, sources, yaml
 from reconcile.config.errors import Problems
+from reconcile.config.handler import PythonHandler, RecordedCallable
 from reconcile.config.interpolate import interpolate
 from reconcile.config.key import keys
-from reconcile.config.model import Config, PythonHandler, RecordedCallable, Tuning
+from reconcile.config.model import Config, Tuning
 from reconcile.config.node import Node
 from reconcile.connector.finding import connector_class
 

@@ -1,14 +1,13 @@
 """What `reconcile status` shows: what is proven, what is open, what is paused, which runs crashed. No network.
 
-A stream's bar is its time from where it can tell to the newest instant that could be listed by now, in equal cells: a
-cell is final only if all of it is, provisional only if all of it was read, else a hole.
+A stream's bar is its time from where it can tell to the newest instant that could be listed by now.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
 from reconcile.clock import Clock
 from reconcile.config import Config, SourceConfig
@@ -31,77 +30,14 @@ from reconcile.ledger import (
 from reconcile.ledger.runs import Run
 from reconcile.ledger.streams import StreamState
 from reconcile.model import EventState, IncidentKind, Window, micros
+from reconcile.operator.bar import bar
+from reconcile.operator.board import Board, RunStatus, SourceStatus, StreamStatus
 from reconcile.reading.plan import earliest, satisfies, topics_of
 from reconcile.topics import Topics
 from reconcile.transactions.transaction import OPEN
-from reconcile.windows import final_part, holes, merge
+from reconcile.windows import final_part, holes
 
-CELLS = 40
-FINAL, PROVISIONAL, HOLE = "█", "▒", "·"
 RUNS_SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class StreamStatus:
-    """One stream. `frontier` is its first hole after the horizon, None when it was never read.
-
-    `start` is from when on it can tell: the horizon, or what a log remembered when it was first read. `holes` are what
-    is left to read up to `due`, the newest instant that could be listed by now.
-    """
-
-    source: str
-    stream: str
-    horizon: datetime | None
-    frontier: datetime | None
-    due: datetime
-    bar: str
-    holes: tuple[Window, ...] = ()
-    valve_closed: bool = False
-    error: str = ""
-    start: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SourceStatus:
-    """One source: its streams, its events that are not done, its open gaps, its transactions that are not done (by
-    state), its target, and how its provider refuses our credentials, if it does.
-    """
-
-    source: str
-    streams: tuple[StreamStatus, ...]
-    waiting: int
-    held: int
-    dead: int
-    gaps: dict[str, int]
-    transactions: dict[str, int] = field(default_factory=dict)
-    paused: str = ""
-    paused_why: str = ""
-    paused_since: datetime | None = None
-    refused: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RunStatus:
-    """One run. `state` is `finished`, `running` or `crashed`; whether another machine's process lives is not known."""
-
-    run: str
-    command: str
-    state: str
-    started_at: datetime
-    finished_at: datetime | None
-    exit_code: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Board:
-    """All of it, at one instant. `incidents` are open; `unsent` mails about them have not arrived."""
-
-    at: datetime
-    sources: tuple[SourceStatus, ...] = ()
-    runs: tuple[RunStatus, ...] = ()
-    incidents: int = 0
-    unsent: int = 0
-    crashed: tuple[RunStatus, ...] = field(default=())
 
 
 def read(config: Config, ledger: Ledger, clock: Clock) -> Board:
@@ -257,31 +193,6 @@ def _due(reader: _Reader, facts: StreamFacts) -> datetime:
 
 def _unread(reader: _Reader, stream: str) -> StreamStatus:
     return StreamStatus(reader.source.name, stream, None, None, reader.settled, "")
-
-
-def bar(asked: Window, read_: Sequence[Window], final: Sequence[Window], cells: int = CELLS) -> str:
-    """The time of `asked` in equal cells. What is too new to fill half a cell is left out, not called a hole."""
-    covered, proven = merge(read_), merge(final)
-    end = _end(asked, covered, cells)
-    edges = [asked.start + (end - asked.start) * place / cells for place in range(cells + 1)]
-    return "".join(_cell(Window(edges[place], edges[place + 1]), covered, proven) for place in range(cells))
-
-
-def _end(asked: Window, covered: Sequence[Window], cells: int) -> datetime:
-    newest = min(covered[-1].end, asked.end) if covered else asked.start
-    half = (asked.end - asked.start) / cells / 2
-    return newest if asked.start < newest and asked.end - newest < half else asked.end
-
-
-def _cell(cell: Window, covered: Sequence[Window], proven: Sequence[Window]) -> str:
-    if not holes(cell, proven):
-        return FINAL
-    return HOLE if holes(cell, covered) else PROVISIONAL
-
-
-def lag(status: StreamStatus) -> timedelta | None:
-    """How far the frontier is behind what could be read by now."""
-    return None if status.frontier is None else max(timedelta(), status.due - status.frontier)
 
 
 def _run(run: Run) -> RunStatus:

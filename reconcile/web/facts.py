@@ -82,7 +82,7 @@ class LedgerFacts:
             for kind, number in source.gaps.items():
                 gaps.add_metric((source.source, kind), number)
             for stream in source.streams:
-                if (behind := status.lag(stream)) is not None:
+                if (behind := stream.lag) is not None:
                     provider = config.sources[source.source].connector
                     lag.add_metric((source.source, provider, stream.stream), behind.total_seconds())
         return [lag, gaps, events, paused]

@@ -16,7 +16,7 @@ from reconcile.ledger.process import Holder
 from reconcile.ledger.runs import RunStart
 from reconcile.model import EventState, GapKind, IncidentKind, Subject, Window, micros
 from reconcile.operator import status as statusboard
-from reconcile.operator.status import FINAL, HOLE
+from reconcile.operator.bar import FINAL, HOLE
 from reconcile.reading.plan import LEEWAY
 from reconcile.transactions.transaction import State as TransactionState
 

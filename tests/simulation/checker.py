@@ -12,7 +12,7 @@ from simulation.told import Told, read
 from simulation.world import World
 
 from reconcile.context import Options
-from reconcile.operator.status import Board
+from reconcile.operator.board import Board
 from reconcile.report import RunReport, StreamReport
 
 _INCOMPLETE = "select subject_id from reconcile_gap where kind = 'listing_incomplete' and state = 'open'"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.model import Window
-from reconcile.operator.status import CELLS, FINAL, HOLE, PROVISIONAL, bar
+from reconcile.operator.bar import CELLS, FINAL, HOLE, PROVISIONAL, bar
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOURS = st.integers(0, 400).map(lambda hours: START + timedelta(hours=hours))
