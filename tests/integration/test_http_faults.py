@@ -3,67 +3,27 @@
 import contextlib
 import gzip
 import socket
-import ssl
 import subprocess
 import sys
 import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 
 import httpx
-import msgspec
 import pytest
-import trustme
+from support.paging import ONE_PAGE, TOKEN, Orders, clients, good, head
 from support.wire import WireServer
 
-from reconcile.clock import Stop, SystemClock
-from reconcile.errors import BadAnswer, ConfigError, Rejected, Retriable, Stopped
-from reconcile.http import HttpLimits, ProviderClient, RateBudget
-
-TOKEN = "shpat_dummy_0123456789"
-ONE_PAGE = b'{"orders":[{"id":1}]}'
-
-
-class Orders(msgspec.Struct):
-    orders: list[msgspec.Raw]
+from reconcile.clock import Stop
+from reconcile.errors import BadAnswer, Retriable, Stopped
 
 
 @pytest.fixture
 def client():
     """Makes clients on the real clock that retry without waiting, and closes them."""
-    made = []
-
-    def make(origin, *, deadline=5.0, attempts=2, max_body=1_000_000, **options):
-        clock = SystemClock()
-        made.append(
-            ProviderClient(
-                source="acme",
-                origin=origin,
-                headers=lambda: {"X-Shopify-Access-Token": TOKEN, "Authorization": f"Bearer {TOKEN}"},
-                clock=clock,
-                budget=RateBudget(1000.0, clock),
-                limits=HttpLimits(deadline, attempts, max_body),
-                **{"jitter": lambda _longest: 0.0, **options},
-            )
-        )
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
-
-
-def head(length=None, *headers):
-    lines = ["HTTP/1.1 200 OK", "Content-Type: application/json", "Connection: close", *headers]
-    if length is not None:
-        lines.append(f"Content-Length: {length}")
-    return "\r\n".join(lines).encode() + b"\r\n\r\n"
-
-
-def good(wire):
-    wire.answer(ONE_PAGE)
+    with clients() as make:
+        yield make
 
 
 def test_a_reset_in_mid_body_is_retried_and_no_partial_items_are_seen(client):
@@ -304,91 +264,6 @@ def test_threads_share_one_client(client):
 
 
 # TLS
-
-
-@pytest.fixture(scope="module")
-def authority():
-    """A private certificate authority."""
-    return trustme.CA()
-
-
-@pytest.fixture
-def ca_file(authority, tmp_path):
-    """Its certificate, as an operator would have it."""
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(path)
-    return path
-
-
-def serving(certificate):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    return context
-
-
-def refused(client, context, match, **options):
-    with WireServer(good, tls=context, name="localhost") as server:
-        running = client(server.origin, **options)
-        with pytest.raises(Rejected, match=match):
-            running.get("/orders.json")
-        assert server.requests == []
-        assert running.requests == 1
-
-
-def test_a_private_ca_file_is_accepted(client, authority, ca_file):
-    """TLS: a certificate of the private authority, for the right host, is good."""
-    with WireServer(good, tls=serving(authority.issue_cert("localhost")), name="localhost") as server:
-        assert client(server.origin, ca_file=ca_file).get_json("/orders.json", Orders).orders
-    assert len(server.requests) == 1
-
-
-def test_a_self_signed_certificate_is_refused(client, authority):
-    """TLS: without the CA file the same server is not trusted, is asked once, and gets no token."""
-    refused(client, serving(authority.issue_cert("localhost")), "TLS connection is not trustworthy")
-
-
-def test_a_certificate_for_another_host_is_refused(client, authority, ca_file):
-    """TLS: a trusted authority's certificate for another name does not do."""
-    refused(client, serving(authority.issue_cert("other.example")), "Hostname mismatch", ca_file=ca_file)
-
-
-def test_an_expired_certificate_is_refused(client, authority, ca_file):
-    """TLS: a certificate past its date is refused."""
-    expired = authority.issue_cert("localhost", not_after=datetime(2020, 1, 1, tzinfo=UTC))
-    refused(client, serving(expired), "certificate has expired", ca_file=ca_file)
-
-
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
-def test_an_old_tls_version_is_refused(client, authority, ca_file):
-    """TLS: nothing older than 1.2 is spoken."""
-    context = serving(authority.issue_cert("localhost"))
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    context.minimum_version = ssl.TLSVersion.TLSv1_1
-    context.maximum_version = ssl.TLSVersion.TLSv1_1
-    refused(client, context, "a TLS version older than 1.2", ca_file=ca_file)
-
-
-def test_a_ca_file_that_is_none_is_a_config_error(client, tmp_path):
-    """A CA file that is missing, or holds no certificate, is said when the client is made."""
-    empty = tmp_path / "empty.pem"
-    empty.write_text("no certificate\n")
-    for path in (tmp_path / "missing.pem", empty):
-        with pytest.raises(ConfigError, match="no certificate authority can be read"):
-            client("https://shop.example", ca_file=path)
-
-
-def test_stop_and_deadline_hold_inside_tls_too(client, authority, ca_file):
-    """X5: a body that drips through TLS ends at the deadline as well."""
-
-    def drip(wire):
-        wire.send(head(1000))
-        wire.drip(b" " * 1000, every=0.05)
-
-    with WireServer(drip, tls=serving(authority.issue_cert("localhost")), name="localhost") as server:
-        begun = time.monotonic()
-        with pytest.raises(Retriable, match="in time"):
-            client(server.origin, deadline=0.6, attempts=1, ca_file=ca_file).get("/orders.json")
-        assert time.monotonic() - begun < 2.0
 
 
 def test_the_response_of_a_proxy_that_answers_html_is_an_error(client):
