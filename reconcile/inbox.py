@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from reconcile.ledger import events, gaps, subjects
-from reconcile.ledger.events import Held
+from reconcile.ledger import events, gaps, recognition, subjects
 from reconcile.ledger.ledger import Tx
+from reconcile.ledger.recognition import Held
 from reconcile.model import Arrival, EventState, GapKind, Occurrence, Origin, Subject, micros
 from reconcile.transactions import hearing
 from reconcile.transactions.decide import Road
@@ -65,8 +65,8 @@ def clean(value: str) -> str:
 def record(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> list[Recorded]:
     """Enter arrivals in order; one result each. Call it in a write transaction and commit before answering anyone."""
     subjects.lock(tx, book.source, sorted({subject_of(arrival) for arrival in arrivals}, key=str))
-    known = events.by_id(tx, book.source, [name for arrival in arrivals for name in _names(book, arrival)])
-    facts = events.by_fact(tx, book.source, sorted({key for arrival in arrivals if (key := _key(arrival))}))
+    known = recognition.by_id(tx, book.source, [name for arrival in arrivals for name in _names(book, arrival)])
+    facts = recognition.by_fact(tx, book.source, sorted({key for arrival in arrivals if (key := _key(arrival))}))
     versions = _versions(tx, book, arrivals)
     repeats = _repeats(tx, book, arrivals)
     results: dict[int, Recorded] = {}
@@ -122,7 +122,7 @@ def _versions(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> dict[int, Held
             asked.append((subject.type, subject.id, arrival.description.version or 0))
     if not asked:
         return {}
-    found = events.by_version(tx, book.source, book.subscribed, asked)
+    found = recognition.by_version(tx, book.source, book.subscribed, asked)
     return {places[n]: held for n, held in found.items()}
 
 
@@ -136,7 +136,7 @@ def _repeats(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> dict[int, Held]
     return {
         place: held
         for topic, asked in by_topic.items()
-        for found, held in events.by_bytes(tx, book.source, topic, asked).items()
+        for found, held in recognition.by_bytes(tx, book.source, topic, asked).items()
         for place in asked[found]
     }
 
@@ -278,5 +278,5 @@ def _insert(tx: Tx, book: Book, arrivals: Sequence[Arrival], places: Sequence[in
         if id_ in added:
             results[place] = Recorded(added.pop(id_), How.NEW)
         else:
-            results[place] = Recorded(events.by_id(tx, book.source, [id_])[id_].seq, How.DUPLICATE)
+            results[place] = Recorded(recognition.by_id(tx, book.source, [id_])[id_].seq, How.DUPLICATE)
     return results

@@ -119,7 +119,6 @@ def claim(
     owner: str,
     limit: int,
     *,
-    retry_holds: int = RETRY_HOLDS,
     skip_late: bool = False,
     before: datetime | None = None,
     probe: bool = False,
@@ -134,9 +133,7 @@ def claim(
     lock(tx, source)
     held = queue.hands(tx, source)
     due_by = micros(min(before or tx.now, tx.now))
-    found = (
-        _probe(tx, source, held, due_by, retry_holds) if probe else _first(tx, source, held, due_by, limit, retry_holds)
-    )
+    found = _probe(tx, source, held, due_by) if probe else _first(tx, source, held, due_by, limit)
     free: list[Any] = []
     outdated: list[Any] = []
     for row in _locked(tx, _apart(held.owners.get(owner, []), found)):
@@ -146,20 +143,20 @@ def claim(
     return Claimed(_take(tx, owner, free), len(outdated))
 
 
-def _first(tx: Tx, source: str, held: Hands, due_by: int, limit: int, holds: int) -> list[Waiting]:
+def _first(tx: Tx, source: str, held: Hands, due_by: int, limit: int) -> list[Waiting]:
     """Read as much of the queue's head as it takes to find `limit` events that may go."""
     number, whole = limit * 2, False
     chosen: list[Waiting] = []
     while not whole and len(chosen) < limit:
         events, whole = queue.head(tx, source, number)
-        chosen, number = _choose(events, set(held.subjects), due_by, limit, holds), number * 8
+        chosen, number = _choose(events, set(held.subjects), due_by, limit), number * 8
     return chosen
 
 
-def _choose(events: Iterable[Waiting], busy: set[Subject], due_by: int, limit: int, holds: int) -> list[Waiting]:
+def _choose(events: Iterable[Waiting], busy: set[Subject], due_by: int, limit: int) -> list[Waiting]:
     """An event that was passed and the one that passes it may both be due: the older makes its subject busy."""
     chosen: list[Waiting] = []
-    for event in queue.free(events, busy, holds):
+    for event in queue.free(events, busy, RETRY_HOLDS):
         if event.next_at <= due_by and event.subject not in busy:
             chosen.append(event)
             if event.subject != NOBODY:
@@ -169,9 +166,10 @@ def _choose(events: Iterable[Waiting], busy: set[Subject], due_by: int, limit: i
     return chosen
 
 
-def _probe(tx: Tx, source: str, held: Hands, due_by: int, holds: int) -> list[Waiting]:
-    free = [event for event in queue.free(queue.whole(tx, source), held.subjects, holds) if event.next_at <= due_by]
-    return [min(free, key=lambda event: event.next_at)] if free else []
+def _probe(tx: Tx, source: str, held: Hands, due_by: int) -> list[Waiting]:
+    free = queue.free(queue.whole(tx, source), held.subjects, RETRY_HOLDS)
+    ready = [event for event in free if event.next_at <= due_by]
+    return [min(ready, key=lambda event: event.next_at)] if ready else []
 
 
 def _apart(held: Sequence[tuple[int, int]], chosen: list[Waiting]) -> list[Waiting]:
@@ -303,20 +301,20 @@ def _holding_one(tx: Tx, owners: Iterable[str]) -> set[str]:
     return {owner for owner, number in tx.connection.execute(query) if number == 1}
 
 
-def due(tx: Tx, source: str, until: datetime, *, retry_holds: int = RETRY_HOLDS) -> Due:
+def due(tx: Tx, source: str, until: datetime) -> Due:
     """What may still be handled before `until`: waiting events, unless an earlier one of their subject comes later
     than that, and events someone has claimed, which may come back at any moment.
     """
     held = queue.hands(tx, source)
-    waiting = list(queue.in_time(queue.whole(tx, source), micros(until), retry_holds))
-    tries = [instant(event.next_at) for event in queue.free(waiting, held.subjects, retry_holds)]
+    waiting = list(queue.in_time(queue.whole(tx, source), micros(until), RETRY_HOLDS))
+    tries = [instant(event.next_at) for event in queue.free(waiting, held.subjects, RETRY_HOLDS)]
     tries += [tx.now + LOOK_AGAIN] if held.number else []
     return Due(len(waiting) + held.number, min(tries, default=None))
 
 
-def unhandled(tx: Tx, source: str, *, retry_holds: int = RETRY_HOLDS, limit: int = 1000) -> list[Any]:
+def unhandled(tx: Tx, source: str, *, limit: int = 1000) -> list[Any]:
     """Rows that are due and free and yet wait: no retry, claim or hold explains it. A pause might: ask for that."""
-    free = queue.free(queue.whole(tx, source), queue.hands(tx, source).subjects, retry_holds)
+    free = queue.free(queue.whole(tx, source), queue.hands(tx, source).subjects, RETRY_HOLDS)
     seqs = list(islice((event.seq for event in free if event.next_at <= micros(tx.now)), limit))
     query = select(table).where(table.c.seq.in_(seqs)).order_by(table.c.position, table.c.seq)
     return list(tx.connection.execute(query))

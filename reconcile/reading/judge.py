@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from reconcile import diff
 from reconcile.connector import StreamFacts, StreamKind
 from reconcile.diff import Asked, Findings, Floor, Holder, Questions, Rebuild, Standing
-from reconcile.ledger import events
-from reconcile.ledger.events import Held, Lacking
+from reconcile.ledger import recognition
 from reconcile.ledger.ledger import Tx
+from reconcile.ledger.recognition import Held, Lacking
 from reconcile.model import EventState, Item, LoggedEvent, Occurrence, Reported, Snapshot, Subject, Window
 from reconcile.transactions import hearing
 from reconcile.transactions.telling import Shows
@@ -106,11 +106,11 @@ def _forget_done(findings: Findings) -> None:
 
 def _judge_log(tx: Tx, scope: Scope, asked: Questions) -> Findings:
     ids = [item.id for _, item in asked.ids]
-    places = events.unfinished_ids(tx, scope.source, ids, ignored_is_done=not scope.has_handler) if ids else []
+    places = recognition.unfinished_ids(tx, scope.source, ids, ignored_is_done=not scope.has_handler) if ids else []
     lacking = [asked.ids[n] for n in places]
     if not lacking:
         return Findings()
-    known = events.by_id(tx, scope.source, [item.id for _, item in lacking])
+    known = recognition.by_id(tx, scope.source, [item.id for _, item in lacking])
     holders = {id_: _holder(held) for id_, held in known.items() if _counts(scope, held)}
     return diff.of_log(lacking, holders, _elsewhere(scope, [item.id for _, item in lacking if item.id not in holders]))
 
@@ -118,7 +118,7 @@ def _judge_log(tx: Tx, scope: Scope, asked: Questions) -> Findings:
 def _judge_snapshots(tx: Tx, scope: Scope, asked: Questions) -> tuple[Findings, list[tuple[Subject, int]]]:
     if not (asked.facts or asked.states or asked.seen):
         return Findings(), []
-    answer = events.lacking(
+    answer = recognition.lacking(
         tx,
         scope.source,
         scope.topics,
@@ -143,7 +143,7 @@ def _facts(tx: Tx, scope: Scope, asked: Sequence[Asked], answer: Lacking) -> lis
     open_ = [one for n, one in enumerate(asked) if n in places or one.candidate.kind is Occurrence.REPEATED]
     if not open_:
         return []
-    holders = events.by_fact(tx, scope.source, [one.candidate.key for one in open_])
+    holders = recognition.by_fact(tx, scope.source, [one.candidate.key for one in open_])
     return [(one, _best(scope, holders.get(one.candidate.key, ()))) for one in open_]
 
 
@@ -151,7 +151,7 @@ def _states(tx: Tx, scope: Scope, asked: Sequence[Asked], answer: Lacking) -> li
     open_ = [asked[n] for n in answer.states]
     if not open_:
         return []
-    known = events.by_version(tx, scope.source, scope.topics, [_state(one) for one in open_])
+    known = recognition.by_version(tx, scope.source, scope.topics, [_state(one) for one in open_])
     holders = {n: _holder(held) for n, held in known.items() if _counts(scope, held)}
     return [(one, holders.get(n)) for n, one in enumerate(open_)]
 

@@ -15,7 +15,7 @@ from reconcile.config import SourceConfig
 from reconcile.connector import Connector
 from reconcile.diff import rebuilt
 from reconcile.inbox import Book
-from reconcile.ledger import Ledger, events, gaps, subjects, transactions
+from reconcile.ledger import Ledger, gaps, recognition, subjects, transactions
 from reconcile.ledger.ledger import Tx
 from reconcile.model import EPOCH, Arrival, Candidate, EventState, GapKind, IncidentKind, Origin, Reported, Subject
 from reconcile.reading.judge import Elsewhere
@@ -144,7 +144,7 @@ class Desk:
             return tuple(arrivals)
         keys = [one.description.key for one in arrivals]
         with self.ledger.read() as tx:
-            held = events.by_fact(tx, self.source.name, keys)
+            held = recognition.by_fact(tx, self.source.name, keys)
         handled = self.elsewhere([key for key in keys if key not in held])
         return tuple(
             replace(one, origin=Origin.IMPORTED, body=b"") if one.description.key in handled else one
@@ -202,7 +202,7 @@ class Desk:
 
     def _lose(self, tx: Tx, lost: Sequence[Candidate]) -> None:
         """What surely happened, and of which no event can be built, is a gap unless its event came."""
-        held = events.by_fact(tx, self.source.name, [one.key for one in lost]) if lost else {}
+        held = recognition.by_fact(tx, self.source.name, [one.key for one in lost]) if lost else {}
         for one in lost:
             if one.key not in held:
                 gaps.open_(

@@ -9,7 +9,7 @@ import pytest
 from support.arriving import CREATE, HELD, LIVE, T0, UPDATED, built, enter, live, put, row
 
 from reconcile.inbox import How
-from reconcile.ledger import events
+from reconcile.ledger import recognition
 from reconcile.model import (
     Arrival,
     Description,
@@ -101,7 +101,7 @@ def test_an_absorbed_delivery_is_known_by_its_id_ever_after(ledger):
     put(ledger, found.seq, state=EventState.HANDLED)
     enter(ledger, LIVE, live("evt_1"))
     with ledger.read() as tx:
-        assert events.unfinished_ids(tx, "shop", ["evt_1", "evt_2"]) == [1]
+        assert recognition.unfinished_ids(tx, "shop", ["evt_1", "evt_2"]) == [1]
     (again,) = enter(ledger, LIVE, live("evt_1"))
     assert (again.how, again.seq) == (How.DUPLICATE, found.seq)
 
@@ -175,7 +175,7 @@ def test_what_a_page_lacks_is_told_in_one_question(ledger):
     done, waiting = enter(ledger, LIVE, live("wh-1"), live("wh-2", UPDATED, later, b"2"))
     put(ledger, done.seq, state=EventState.HANDLED)
     with ledger.read() as tx:
-        found = events.lacking(
+        found = recognition.lacking(
             tx,
             "shop",
             [CREATE, UPDATED],
@@ -185,7 +185,7 @@ def test_what_a_page_lacks_is_told_in_one_question(ledger):
         )
     assert (found.facts, found.states, found.behind) == ([1], [1], [0])
     with ledger.read() as tx:
-        held = events.by_version(tx, "shop", [CREATE, UPDATED], [("order", "1001", micros(later))])
+        held = recognition.by_version(tx, "shop", [CREATE, UPDATED], [("order", "1001", micros(later))])
     assert held[0].seq == waiting.seq
 
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event, text
 from support.ledgers import minutes
 
-from reconcile.ledger import coverage, events, findings, gaps, leases, streams, subjects
+from reconcile.ledger import coverage, findings, gaps, leases, recognition, streams, subjects
 from reconcile.ledger.leases import Holder
 from reconcile.model import GapKind, Subject, Window
 
@@ -48,8 +48,8 @@ def record_page(tx):
 
 def ask_page(tx):
     states = [("order", f"s{n}", n) for n in range(0, 5000, 50)]
-    events.lacking(tx, "shop", ["orders/updated"], [f"f{n}" for n in range(0, 5000, 50)], states, states)
-    events.unfinished_ids(tx, "shop", [f"e{n}" for n in range(0, 5000, 50)])
+    recognition.lacking(tx, "shop", ["orders/updated"], [f"f{n}" for n in range(0, 5000, 50)], states, states)
+    recognition.unfinished_ids(tx, "shop", [f"e{n}" for n in range(0, 5000, 50)])
 
 
 def recall_window(tx):

@@ -9,8 +9,8 @@ from simulation.planting import bug, swap
 from sqlalchemy import text
 
 from reconcile import inbox
-from reconcile.ledger import events
-from reconcile.ledger.events import Held, Lacking
+from reconcile.ledger import events, recognition
+from reconcile.ledger.recognition import Held, Lacking
 from reconcile.model import Candidate, micros
 from reconcile.reading import valve
 
@@ -57,22 +57,22 @@ def versions_of_any_topic_count(stack: ExitStack) -> None:
 @bug
 def absorbed_again_and_again(stack: ExitStack) -> None:
     """A rebuilt event takes in every later delivery of its fact, not only one."""
-    true = events._held
+    true = recognition._held
 
     def held(row: Any) -> Held:
         found = true(row)
         return Held(found.seq, found.state, found.reconstructed, absorbed=False)
 
-    swap(stack, events, "_held", held)
+    swap(stack, recognition, "_held", held)
 
 
 @bug
 def diff_on_the_subject_alone(stack: ExitStack) -> None:
     """An order that is known at all is taken for known as it is now."""
-    true = events.lacking
+    true = recognition.lacking
 
     def lacking(tx: Any, source: str, topics: Any, facts: Any, states: Any, seen: Any, **settings: Any) -> Lacking:
         known = [(type_, id_, 0) for type_, id_, _ in states]
         return true(tx, source, topics, facts, known, seen, **settings)
 
-    swap(stack, events, "lacking", lacking)
+    swap(stack, recognition, "lacking", lacking)
