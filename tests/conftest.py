@@ -18,7 +18,7 @@ from reconcile.ledger.engine import ENGINES
 KILLING = ("test_crash_sweep", "test_dispatch_crashes", "test_recovery")
 #: ... the installed executable started again and again, ...
 STARTING = (
-    "test_alerts_cli",
+    "test_cli_alerts",
     "test_cli_operate",
     "test_cli_subscriptions",
     "test_daemon",

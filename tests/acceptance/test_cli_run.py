@@ -1,13 +1,16 @@
-"""The installed executable, against a shop that lost deliveries."""
+"""`reconcile run` and `baseline` with the installed executable: what is delivered, said, and left alone."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import stat
+import sqlite3
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from support.cli import SOURCE, shop
+from support.recovery import PAYMENT_TOPICS, SHOP_TOPICS, Providers, service
 
 from reconcile.ledger import leases
 from reconcile.ledger.leases import Holder
@@ -119,55 +122,66 @@ def test_json_logs_keep_stderr_to_records_with_one_line_of_counts(project):
     assert {"stream.begin", "stream.end"} <= {line["event"] for line in lines}
 
 
-def test_init_writes_for_its_owner_and_never_twice(project):
-    """The first file is private; the second call leaves it as it is."""
-    assert project.run("init").returncode == 0
-    path = project.folder / "schedules.yaml"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    path.write_text("sources: {}\n")
-    again = project.run("init")
-    assert again.returncode == 2
-    assert "was left as it is" in again.stderr
-    assert path.read_text() == "sources: {}\n"
-    assert project.run("init", "--path", "other.yaml").returncode == 0
+def dump(project):
+    """Every row of every table."""
+    with contextlib.closing(sqlite3.connect(project.folder / "reconcile.db")) as connection:
+        return list(connection.iterdump())
 
 
-def test_init_does_not_follow_a_link(project):
-    """A planted link does not make us write elsewhere."""
-    (project.folder / "schedules.yaml").symlink_to(project.folder / "elsewhere")
-    assert project.run("init").returncode == 2
-    assert not (project.folder / "elsewhere").exists()
+def test_a_dry_run_writes_no_row_and_changes_nothing_at_the_provider(project):
+    """Before a first run and after one, it says what would be done; the ledger stays as it is, row for row (S5)."""
+    with shop(project, orders=2) as fake:
+        for topic in ("orders/create", "orders/updated"):
+            fake.subscribe(topic, f"https://hooks.acme.example/webhooks/{SOURCE}")
+        assert project.json("run", "--since", "1d", "--dry-run")["streams"][0]["backfilled"] == 2
+        fresh = dump(project)
+        assert not [line for line in fresh if "INSERT" in line and "version" not in line]
+        assert project.run("run", "--since", "1d").returncode == 0
+        fake.clock.set(datetime.now(UTC) - timedelta(minutes=30))
+        fake.create_order()
+        fake.clock.set(datetime.now(UTC))
+        rows = dump(project)
+        would = project.json("run", "--recheck", "--since", "1d", "--dry-run")
+        assert (would["returned"], would["dry_run"]) == (3, True)  # something is left to do
+        assert [would["streams"][0][name] for name in ("listed", "already_handled", "backfilled")] == [3, 2, 1]
+        assert dump(project) == rows
+        assert {seen.method for seen in fake.requests} == {"GET"}
+    assert len(project.effects()) == 2
 
 
-def test_what_init_writes_is_a_valid_configuration(project):
-    """With its variables set, `check` finds nothing wrong with the file itself."""
-    project.run("init")
-    names = {
-        "SHOPIFY_ACCESS_TOKEN": "shpat_dummy",
-        "SHOPIFY_WEBHOOK_SECRET": "whsec_dummy",
-        "STRIPE_API_KEY": "sk_test_dummy",
-        "STRIPE_WEBHOOK_SECRET": "whsec_dummy_2",
-    }
-    done = project.run("status", **names)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.sweep
+def test_source_limits_a_run_to_the_sources_named(tmp_path, sqlite_databases):
+    """`--source` asks nothing of the others and calls none of their handlers."""
+    providers = Providers.made(1)
+    providers.live_through(40)
+    providers.clock.catch_up()
+    with sqlite_databases.fresh(tmp_path) as url, service(tmp_path, url, providers) as (app, _, _):
+        report = app.run("--since", "1d", "--source", "payments", "--force")
+        assert {one["source"] for key in ("streams", "handlers") for one in report[key]} == {"payments"}
+        assert report["exit_code"] == 0
+        assert providers.shop.requests == []
+        assert {topic for topic, _, _ in app.effects()} == set(PAYMENT_TOPICS)
+        app.run("--since", "1d", "--force")
+        assert {topic for topic, _, _ in app.effects()} == {*PAYMENT_TOPICS, *SHOP_TOPICS}
 
 
-def test_check_prints_lines_or_one_document(project):
-    """A handler module that prints does not get into the result."""
-    with shop(project):
-        plain, document = project.run("check"), project.json("check")
-    assert plain.returncode == document["returned"] == document["exit_code"] == 0
-    assert "a handler's module may print" not in plain.stdout
-    assert {line.split()[0] for line in plain.stdout.splitlines()} <= {"ok", "warn", "→"}
-    assert [one["level"] for one in document["checks"]].count("ok") >= 4
-
-
-def test_check_reports_a_broken_configuration_as_findings(project):
-    """Every problem of the file is a line, and the exit code is 2."""
-    (project.folder / "schedules.yaml").write_text("sources: {a: {connector: nope}}\nextra: 1\n")
-    document = project.json("check")
-    assert document["returned"] == 2
-    failed = [one for one in document["checks"] if one["level"] == "FAIL"]
-    assert {one["area"] for one in failed} == {"configuration"}
-    assert len(failed) == 2
-    assert all(one["remedy"] for one in failed)
+@pytest.mark.sweep
+def test_stream_limits_a_run_to_the_streams_named(project):
+    """`--stream` reads that stream only; one that no source has is refused with the names there are."""
+    with shop(project, orders=2) as fake:
+        for name, old, new in (
+            ("schedules.yaml", "orders/updated", "orders/updated, customers/create"),
+            ("acme.py", '"orders/*"', '"*"'),
+        ):
+            path = project.folder / name
+            path.write_text(path.read_text().replace(old, new))
+        fake.clock.set(datetime.now(UTC) - timedelta(hours=1))
+        fake.create_customer()
+        fake.clock.set(datetime.now(UTC))
+        report = project.json("run", "--since", "1d", "--stream", "customers")
+        assert [one["stream"] for one in report["streams"]] == ["customers"]
+        assert [line.split()[0] for line in project.effects()] == ["customers/create"]
+        assert not [seen for seen in fake.requests if "orders" in seen.path]
+        refused = project.json("run", "--since", "1d", "--stream", "custmers")
+    assert refused["returned"] == 2
+    assert "customers" in refused["error"]

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from support.cli import SOURCE, shop
-from support.recovery import PAYMENT_TOPICS, SHOP_TOPICS, Providers, service
 
 from reconcile.ledger import leases
 from reconcile.ledger.leases import Holder
@@ -142,68 +140,3 @@ def test_a_hung_handler_does_not_keep_a_stopped_run(project):
         (project.folder / "acme.py").write_text(mended)
         assert project.run("run").returncode == 0
     assert len(project.effects()) == 2
-
-
-def dump(project):
-    """Every row of every table."""
-    with contextlib.closing(sqlite3.connect(project.folder / "reconcile.db")) as connection:
-        return list(connection.iterdump())
-
-
-def test_a_dry_run_writes_no_row_and_changes_nothing_at_the_provider(project):
-    """Before a first run and after one, it says what would be done; the ledger stays as it is, row for row (S5)."""
-    with shop(project, orders=2) as fake:
-        for topic in ("orders/create", "orders/updated"):
-            fake.subscribe(topic, f"https://hooks.acme.example/webhooks/{SOURCE}")
-        assert project.json("run", "--since", "1d", "--dry-run")["streams"][0]["backfilled"] == 2
-        fresh = dump(project)
-        assert not [line for line in fresh if "INSERT" in line and "version" not in line]
-        assert project.run("run", "--since", "1d").returncode == 0
-        fake.clock.set(datetime.now(UTC) - timedelta(minutes=30))
-        fake.create_order()
-        fake.clock.set(datetime.now(UTC))
-        rows = dump(project)
-        would = project.json("run", "--recheck", "--since", "1d", "--dry-run")
-        assert (would["returned"], would["dry_run"]) == (3, True)  # something is left to do
-        assert [would["streams"][0][name] for name in ("listed", "already_handled", "backfilled")] == [3, 2, 1]
-        assert dump(project) == rows
-        assert {seen.method for seen in fake.requests} == {"GET"}
-    assert len(project.effects()) == 2
-
-
-@pytest.mark.sweep
-def test_source_limits_a_run_to_the_sources_named(tmp_path, sqlite_databases):
-    """`--source` asks nothing of the others and calls none of their handlers."""
-    providers = Providers.made(1)
-    providers.live_through(40)
-    providers.clock.catch_up()
-    with sqlite_databases.fresh(tmp_path) as url, service(tmp_path, url, providers) as (app, _, _):
-        report = app.run("--since", "1d", "--source", "payments", "--force")
-        assert {one["source"] for key in ("streams", "handlers") for one in report[key]} == {"payments"}
-        assert report["exit_code"] == 0
-        assert providers.shop.requests == []
-        assert {topic for topic, _, _ in app.effects()} == set(PAYMENT_TOPICS)
-        app.run("--since", "1d", "--force")
-        assert {topic for topic, _, _ in app.effects()} == {*PAYMENT_TOPICS, *SHOP_TOPICS}
-
-
-@pytest.mark.sweep
-def test_stream_limits_a_run_to_the_streams_named(project):
-    """`--stream` reads that stream only; one that no source has is refused with the names there are."""
-    with shop(project, orders=2) as fake:
-        for name, old, new in (
-            ("schedules.yaml", "orders/updated", "orders/updated, customers/create"),
-            ("acme.py", '"orders/*"', '"*"'),
-        ):
-            path = project.folder / name
-            path.write_text(path.read_text().replace(old, new))
-        fake.clock.set(datetime.now(UTC) - timedelta(hours=1))
-        fake.create_customer()
-        fake.clock.set(datetime.now(UTC))
-        report = project.json("run", "--since", "1d", "--stream", "customers")
-        assert [one["stream"] for one in report["streams"]] == ["customers"]
-        assert [line.split()[0] for line in project.effects()] == ["customers/create"]
-        assert not [seen for seen in fake.requests if "orders" in seen.path]
-        refused = project.json("run", "--since", "1d", "--stream", "custmers")
-    assert refused["returned"] == 2
-    assert "customers" in refused["error"]
