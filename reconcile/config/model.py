@@ -23,9 +23,8 @@ from pydantic import (
 )
 
 from reconcile.config import fields as kinds
-from reconcile.config.alerts import AlertsConfig, EscalationConfig, SilenceConfig  # noqa: F401 - every section is named here
-from reconcile.config.base import Frozen as _Frozen
-from reconcile.config.base import known_sources
+from reconcile.config.alerts import AlertsConfig
+from reconcile.config.base import Frozen, known_sources
 from reconcile.config.handler import Handler, HttpHandler, PythonHandler, Recorded
 from reconcile.config.schedule import parse_cron
 from reconcile.config.urls import ledger_url, same_url
@@ -33,7 +32,7 @@ from reconcile.config.urls import ledger_url, same_url
 SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
-class HttpConfig(_Frozen):
+class HttpConfig(Frozen):
     """Limits of one request to a provider: total time, attempts, decoded bytes, requests a second."""
 
     deadline: kinds.Duration = timedelta(seconds=30)
@@ -42,7 +41,7 @@ class HttpConfig(_Frozen):
     rate: kinds.Rate | None = None
 
 
-class WebhookConfig(_Frozen):
+class WebhookConfig(Frozen):
     """The subscription a source should have: where to, signed with which secrets (newest first), for what.
 
     `api_versions` are those its handler understands, the wanted one first; none given, any will do. `allow_from` are
@@ -64,7 +63,7 @@ class WebhookConfig(_Frozen):
         return self
 
 
-class Tuning(_Frozen):
+class Tuning(Frozen):
     """What `defaults:` may hold, and each source too."""
 
     settle: kinds.DurationOrZero = timedelta(minutes=2)
@@ -116,7 +115,7 @@ class SourceConfig(Tuning):
 KEYS_AT_LEAST = timedelta(days=30)
 
 
-class ScheduleConfig(_Frozen):
+class ScheduleConfig(Frozen):
     """When a job runs, for which sources (None: all), and the two jobs' own options.
 
     `ladder`, of `status-checks`, are the waits between two questions. `keep_payloads` and `keep_keys`, of `purge`,
@@ -171,7 +170,7 @@ class ScheduleConfig(_Frozen):
         return self
 
 
-class Config(_Frozen):
+class Config(Frozen):
     """A whole `schedules.yaml`. `path` is absolute; `warnings` are to be said before anything runs.
 
     `keys` are those of `$RECONCILE_KEY`, the one that encrypts first.

@@ -16,7 +16,8 @@ from connectors.gateway.strict import Strict
 from connectors.shopify import ShopifySettings
 from connectors.stripe import StripeSettings
 from reconcile import report
-from reconcile.config import model
+from reconcile.config import alerts, handler, model
+from reconcile.config.base import Frozen
 from reconcile.connector.finding import connector_class, connector_names
 from reconcile.model import GapKind
 
@@ -32,17 +33,16 @@ NOT_KEYS = {
 MODELS = {
     one.__name__: one
     for one in (
-        *(one for one in vars(model).values() if isinstance(one, type) and issubclass(one, model._Frozen)),
         ShopifySettings,
         StripeSettings,
         *(
             one
-            for module in (gateway_settings, settings_auth, settings_list, settings_webhook)
+            for module in (model, handler, alerts, gateway_settings, settings_auth, settings_list, settings_webhook)
             for one in vars(module).values()
-            if isinstance(one, type) and issubclass(one, Strict)
+            if isinstance(one, type) and issubclass(one, Frozen | Strict)
         ),
     )
-    if one not in (model._Frozen, Strict)
+    if one not in (Frozen, Strict)
 }
 
 
