@@ -110,3 +110,12 @@ def test_no_file_is_longer_than_four_hundred_lines():
     """A file that long holds two rooms."""
     long = {module(path): lines for path in FILES if (lines := len(path.read_text().splitlines())) > 400}
     assert not long
+
+
+def test_the_page_on_the_layout_names_every_package():
+    """Whoever inherits this finds a thing by one page: each package of the core is on it, and nothing that is gone."""
+    page = (ROOT / "docs/explanation/layout.md").read_text()
+    named = set(re.findall(r"`(reconcile/\w+(?:\.py)?)`", page))
+    packages = {f"reconcile/{path.parent.name}" for path in (ROOT / "reconcile").glob("*/__init__.py")}
+    assert packages <= named
+    assert [one for one in named if not (ROOT / one).exists()] == []
