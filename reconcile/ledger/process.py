@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _DEAD = ("Z", "X")  # a zombie has ended; only its parent has not looked yet
@@ -25,6 +25,10 @@ class Holder:
         """This process, under a new name."""
         host, pid = socket.gethostname(), os.getpid()
         return cls(f"{host}:{pid}:{uuid.uuid4().hex[:8]}", host, pid, process_started(pid))
+
+    def another(self) -> Holder:
+        """The same process under one more name, for what it holds apart."""
+        return replace(self, name=f"{self.host}:{self.pid}:{uuid.uuid4().hex[:8]}")
 
     def here(self) -> bool:
         """Whether its process can be judged: it is of this machine, this boot and this container."""

@@ -20,7 +20,6 @@ from reconcile.connector import Connector
 from reconcile.context import Context
 from reconcile.http import ProviderClient
 from reconcile.ledger import claims, transactions
-from reconcile.ledger.process import Holder
 from reconcile.reading import recorded
 from reconcile.transactions.answers import Answered, Desk
 from reconcile.transactions.ladders import ladder_of
@@ -47,7 +46,8 @@ class Asker:
             source=source,
             connector=connector,
             ladder=ladder_of(context.config, source),
-            owner=claims.owner_name(Holder.me().name),  # the name of this one alone: what others hold is theirs
+            # The name of this one alone: what others hold is theirs.
+            owner=claims.owner_name(context.holder.another().name),
             run_id=context.run_id,
             elsewhere=recorded.of(source),
         )

@@ -24,6 +24,8 @@ from support.pending import (
 from support.running import a_bench, at_failpoint
 
 from reconcile.clock import Stop
+from reconcile.ledger import transactions
+from reconcile.ledger.process import Holder
 from reconcile.model import Reported, Subject, TransactionStatus
 from reconcile.sandbox.fake import respond
 from reconcile.transactions import hearing
@@ -366,6 +368,23 @@ def test_two_runs_of_one_process_leave_each_others_claims_alone(bench, stripe):
         tally = one_run.run()
     assert tally.came == {Came.RESOLVED: 1}
     assert asked(stripe, intent) == 1
+
+
+def test_claims_are_of_the_process_the_run_is_of(bench, stripe):
+    """H1: what a runner elsewhere claims is named after that runner, not after whoever happens to ask."""
+    processing(bench, stripe)
+    later(bench, minutes=5)
+    context = bench.context()
+    context.holder = Holder("elsewhere:1:x", "elsewhere", 1, "x")
+    source, found = context.config.sources["pay"], []
+
+    def look():
+        with bench.ledger.read() as tx:
+            found.extend(transactions.owners(tx, "pay"))
+
+    with at_failpoint("transaction.claimed", look):
+        Asker(context, source, context.connector(source), context.clock.now()).run()
+    assert [owner.startswith("elsewhere:1:") for owner in found] == [True]
 
 
 @pytest.mark.parametrize("place", ["transaction.claimed", "transaction.asked", "transaction.applied"])
