@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from reconcile import failpoints
 from reconcile.config import ScheduleConfig, SourceConfig
 from reconcile.context import Context, Options
 from reconcile.errors import ConfigError
@@ -59,6 +60,7 @@ def _keys(context: Context, options: Options, report: RunReport, source: SourceC
         return
     with context.ledger.write() as tx:
         horizons.raise_to(tx, source.name, before)
+    failpoints.reach("purge.promised")
     gone = _each(context, lambda tx, after: purging.keys(tx, source.name, before, after))
     if gone:
         report.notes.append(f"{source.name}: forgot {gone} events from before {stamp(before)}")
@@ -70,6 +72,7 @@ def _each(context: Context, batch: Callable[[Tx, int], Batch]) -> int:
         context.stop.check()
         with context.ledger.write() as tx:
             done = batch(tx, after)
+        failpoints.reach("purge.forgotten")
         gone += done.gone
         if done.after is None:
             return gone

@@ -49,6 +49,8 @@ NAMES: tuple[str, ...] = (
     "mail.before_send",
     "mail.sent",
     "mail.marked",
+    "purge.promised",
+    "purge.forgotten",
     "run.before_finish",
     "run.finished",
 )

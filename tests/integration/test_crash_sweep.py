@@ -15,7 +15,7 @@ from reconcile import failpoints
 ROOT = Path(__file__).parents[2]
 RECEIVING = ("inbox.before_store", "inbox.stored")
 #: Places these sources never come to, killed at by tests of their own.
-ELSEWHERE = ("subscription.", "transaction.", "mail.")
+ELSEWHERE = ("subscription.", "transaction.", "mail.", "purge.")
 OF_A_RUN = [name for name in failpoints.NAMES if name not in RECEIVING and not name.startswith(ELSEWHERE)]
 IN_WORKERS = ("target.before_call", "target.called", "handler.before_commit", "handler.committed")
 CASES = [(name, "kill") for name in OF_A_RUN] + [(name, "kill_run") for name in IN_WORKERS]
