@@ -1,6 +1,6 @@
 """Which seeds find which planted bugs: to be asked anew whenever histories change.
 
-    PYTHONPATH=tests python -m simulation.hunt [--most 150] [--hits 3] [bug…]
+    PYTHONPATH=tests python -m simulation.hunt [--upkeep] [--most 150] [--hits 3] [bug…]
 
 Each line has a bug, the seeds that find it, and what the checker said first. Copy one seed of each to `FOUND`.
 """
@@ -9,34 +9,46 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 
-from simulation.bugs import BUGS
-from simulation.history import Violation, play
+from simulation import bugs, history
+from simulation.history import Violation
+from simulation.planting import Planter
+from simulation.upkeep import bugs as upkeep_bugs
+from simulation.upkeep import history as upkeep_history
 
 
-def found_by(name: str, most: int) -> Iterator[tuple[int, str]]:
+def finds(plant: Planter, play: Callable[[int], object], seed: int) -> str:
+    """What the checkers say first of a history with a bug planted in it, "" if nothing."""
+    with ExitStack() as planted:
+        plant(planted)
+        try:
+            play(seed)
+        except Violation as violation:
+            return str(violation).splitlines()[0]
+    return ""
+
+
+def found_by(plant: Planter, play: Callable[[int], object], most: int) -> Iterator[tuple[int, str]]:
     """The seeds up to `most` that find a bug, and how."""
     for seed in range(most):
-        with ExitStack() as planted:
-            BUGS[name](planted)
-            try:
-                play(seed)
-            except Violation as violation:
-                yield seed, str(violation).splitlines()[0]
+        if told := finds(plant, play, seed):
+            yield seed, told
 
 
 def main() -> None:
     """Print what is found, a bug a line."""
     asked = argparse.ArgumentParser()
-    asked.add_argument("bugs", nargs="*", choices=[[], *BUGS], metavar="bug")
+    asked.add_argument("bugs", nargs="*", metavar="bug")
+    asked.add_argument("--upkeep", action="store_true")
     asked.add_argument("--most", type=int, default=150)
     asked.add_argument("--hits", type=int, default=3)
     options = asked.parse_args()
-    for name in options.bugs or BUGS:
-        found = list(islice(found_by(name, options.most), options.hits))
+    known, play = (upkeep_bugs.BUGS, upkeep_history.play) if options.upkeep else (bugs.BUGS, history.play)
+    for name in options.bugs or known:
+        found = list(islice(found_by(known[name], play, options.most), options.hits))
         told = found[0][1][:160] if found else ""
         sys.stdout.write(f"{name}: {[seed for seed, _ in found]} {told}\n")
         sys.stdout.flush()

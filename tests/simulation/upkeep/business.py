@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from simulation.upkeep.plans import TOPICS
 from simulation.upkeep.world import URL, UpkeepWorld
 
-from reconcile.ledger import transactions
+from reconcile.ledger import incidents, transactions
 from reconcile.model import Subject, TransactionStatus
 from reconcile.transactions import hearing, settling
 
@@ -49,7 +49,11 @@ class Business:
         self._dice = dice
         self.truths: dict[Name, Truth] = {}
         self.foreign: dict[str, dict[str, object]] = {name: {} for name in world.fakes}
+        #: How many requests there had been when each became somebody else's.
+        self.foreign_since: dict[str, int] = {}
         self.reopened: dict[Name, datetime] = {}
+        #: Incidents that nobody wants to hear of: since when, and until when by our clock (None: until it is over).
+        self.silenced: dict[int, tuple[datetime, datetime | None]] = {}
         self._charges: list[str] = []
         self._busy = False
 
@@ -212,7 +216,13 @@ class Business:
                 one.enabled_events = (*dice.sample(TOPICS["pay"], 4), "customer.created")
                 return f"{one.id} narrowed"
 
-            actions += [delete, delete, disable, disable, narrow]
+            def move() -> str:
+                one.url = URL + "old"
+                if not one.metadata:  # ours is moved back; one that is not recorded as ours is theirs to move
+                    self._theirs("pay", one.id, _endpoint(one))
+                return f"{one.id} moved"
+
+            actions += [delete, delete, disable, disable, narrow, move]
         return dice.choice(actions)()
 
     def _foreign_endpoint(self) -> str:
@@ -222,7 +232,7 @@ class Business:
         url = ELSEWHERE if dice.random() < 0.7 else URL + "pay2"
         one = endpoints.add(url, ("*",) if dice.random() < 0.5 else TOPICS["pay"][:3])
         one.enabled = dice.random() < 0.7
-        self.foreign["pay"][one.id] = _endpoint(one)
+        self._theirs("pay", one.id, _endpoint(one))
         return f"{one.id} made by somebody else, to {url}"
 
     def _meddle_at_shop(self) -> str:
@@ -233,8 +243,12 @@ class Business:
             hooks.remove(one.id)
             return f"{one.topic} unsubscribed"
         hook = hooks.add(dice.choice(TOPICS["shop"]), f"{ELSEWHERE}{dice.randint(1, 99)}", api_version="2026-10")
-        self.foreign["shop"][str(hook.id)] = _hook(hook)
+        self._theirs("shop", str(hook.id), _hook(hook))
         return f"{hook.topic} subscribed by somebody else"
+
+    def _theirs(self, source: str, id_: str, looks: dict[str, object]) -> None:
+        self.foreign[source][id_] = looks
+        self.foreign_since[id_] = len(self._world.heard)
 
     def foreign_now(self, source: str) -> dict[str, dict[str, object]]:
         """Other people's subscriptions as they are now."""
@@ -247,6 +261,9 @@ class Business:
     def operate(self) -> None:
         """A person settles something by hand, or puts it back on its ladder."""
         world, dice = self._world, self._dice
+        if dice.random() < 0.4:
+            self._silence()
+            return
         with world.web.ledger.write() as tx:
             found = transactions.find(tx, transactions.Chosen(), 50)
             if not found:
@@ -258,6 +275,23 @@ class Business:
             elif settling.reopen(tx, one):
                 self.reopened[(one.source, one.subject.type, one.subject.id)] = world.base.now()
                 world.say(f"operator: reopens {one.subject}")
+
+    def _silence(self) -> None:
+        """Somebody takes care of an incident, or wants to hear no more of it for a while."""
+        world, dice = self._world, self._dice
+        with world.web.ledger.write() as tx:
+            found = incidents.find(tx)
+            if not found:
+                return
+            one = dice.choice(found)
+            if dice.random() < 0.5:
+                incidents.acknowledge(tx, [one.id])
+                self.silenced[one.id] = (tx.now, None)
+            else:
+                until = tx.now + timedelta(hours=dice.choice((1, 5, 30)))
+                incidents.snooze(tx, [one.id], until)
+                self.silenced[one.id] = (tx.now, until)
+        world.say(f"operator: silences {one.kind} {one.key} until {self.silenced[one.id][1]}")
 
 
 def _endpoint(one: object) -> dict[str, object]:

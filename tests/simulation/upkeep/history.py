@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from simulation.history import Violation
@@ -11,7 +12,7 @@ from simulation.processes import Killed, Process
 from simulation.trouble import Trouble
 from simulation.upkeep.business import Business
 from simulation.upkeep.looking import Rows
-from simulation.upkeep.plans import TOPICS, Plan, draw
+from simulation.upkeep.plans import START, TOPICS, Plan, draw
 from simulation.upkeep.trouble import OPEN_PLACES, PLACES, plan_faults
 from simulation.upkeep.watch_effects import EffectWatch
 from simulation.upkeep.watch_hooks import HookWatch
@@ -22,6 +23,8 @@ from simulation.upkeep.world import URL, UpkeepWorld
 from reconcile.context import Options
 from reconcile.report import RunReport
 
+#: Drawn by the operating system's dice, not by the seed's.
+_RUN_ID = re.compile("01[0-9A-Z]{24}")
 EVERYTHING: list[str] = []
 QUIET_RUNS = 20
 RUNS: tuple[list[str], ...] = (
@@ -77,7 +80,7 @@ class History:
         self._ladders = LadderWatch(world, self._rows, self._business)
         self._effects = EffectWatch(world, self._rows, self._business)
         self._hooks = HookWatch(world, self._rows, self._business)
-        self._mail = MailWatch(world, self._rows, self._ladders)
+        self._mail = MailWatch(world, self._rows, self._ladders, self._business)
         self._trouble = Trouble(world, plan.dice, self._business.happen, self._rival, PLACES, OPEN_PLACES)
         self._story = Story(plan.seed)
         self._broken: AssertionError | None = None
@@ -127,7 +130,7 @@ class History:
         for _ in range(dice.randint(0, 2)):
             self._business.happen()
             self._world.pass_time(dice.choice((1, 70, 400)))
-        self._run(EVERYTHING, Options(), calm=True)
+        self._run(EVERYTHING, Options(), calm=dice.random() < 0.6)
 
     def _step(self) -> None:
         dice, plan = self._dice, self._plan
@@ -140,6 +143,9 @@ class History:
             self._world.pass_time(dice.choice((0, 1, 30)))
             options = Options(scheduled=dice.random() < 0.5, wait=timedelta(seconds=dice.choice((0, 5, 35))))
             jobs = dice.choice(RUNS)
+            if dice.random() < 0.05:
+                options = replace(options, prune=True)
+                self._world.prunes = True
             if dice.random() < 0.08:
                 self._dry_run(jobs)
             self._run(jobs, options)
@@ -205,7 +211,7 @@ class History:
             return None
         world.say(
             f"run ended {report.exit_code} {report.transactions} {report.subscriptions and 'hooks'} {report.alerts} "
-            f"{report.errors} {report.notes}"
+            f"{report.errors} {_RUN_ID.sub('…', str(report.notes))}"
         )
         return report
 
@@ -267,3 +273,15 @@ class History:
         self._effects.at_the_end()
         self._hooks.at_the_end(report)
         self._mail.at_the_end()
+        self._purged_is_refused()
+
+    def _purged_is_refused(self) -> None:
+        """L5: where keys are gone, nobody can say what was handled: looking there is refused, and handles nothing."""
+        sources = {row["source"] for row in self._rows.query("select source from reconcile_horizon where topic = ''")}
+        for source in sources:
+            calls = self._world.service.calls
+            options = Options(since=START, sources=(source,), wait=timedelta(seconds=70))
+            report = self._run(["backfill", "dispatch"], options, calm=True)
+            assert report is not None
+            assert "--allow-reprocess" in str(report.errors), f"L5: {source} was read again from {START} on"
+            assert self._world.service.calls == calls, "L5: what was purged was handled again"

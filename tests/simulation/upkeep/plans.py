@@ -10,6 +10,7 @@ from reconcile.sandbox.deliveries import Fates
 
 START = datetime(2024, 10, 25, 21, 40, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+OVERLAP = MINUTE
 TOPICS = {
     "pay": (
         "payment_intent.processing",

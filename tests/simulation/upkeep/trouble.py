@@ -32,6 +32,8 @@ OPEN_PLACES = frozenset(
         "mail.before_send",
         "mail.sent",
         "mail.marked",
+        "purge.promised",
+        "purge.forgotten",
         "run.before_finish",
     }
 )
@@ -53,6 +55,8 @@ PLACES = (
     "mail.before_send",
     "mail.sent",
     "mail.marked",
+    "purge.promised",
+    "purge.forgotten",
     "run.before_finish",
     "run.finished",
 )

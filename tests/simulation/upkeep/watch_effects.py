@@ -7,10 +7,14 @@ from collections import Counter
 
 from simulation.upkeep.business import Business
 from simulation.upkeep.looking import Rows, micros
-from simulation.upkeep.plans import TOPICS
+from simulation.upkeep.plans import OVERLAP, TOPICS
 from simulation.upkeep.world import UpkeepWorld
 
 Fact = tuple[str, str, str, str]  # source, topic, subject, what a refund was updated to
+
+
+#: What a list cannot date, or not find, unless it was created since completeness is promised.
+AS_CREATED = ("orders/paid", *TOPICS["gate"])
 
 
 class EffectWatch:
@@ -52,14 +56,16 @@ class EffectWatch:
             excused = (source, topic, subject) in gaps or (source, subject) in gaps
             if source != "pay" and states.get((source, subject)) in ("unresolved", "mismatch", "resolved"):
                 continue  # a person settles it; its provider keeps no log of events
-            if topic == "orders/paid" and self._created(subject) < horizons.get((source, topic), 1 << 62):
-                continue  # a list does not say when it was paid: not before it was created is all that is sure
+            if source == "gate" and (source, subject) not in states and self._world.plan.lag > OVERLAP.total_seconds():
+                continue  # its list showed it later than `overlap` allows for, and every webhook was lost
+            if topic in AS_CREATED and self._created(source, subject) < horizons.get((source, topic), 1 << 62):
+                continue  # its list shows what was created since; of what is older it does not say when it ended
             if source == "gate" and topic == "payment.pending":
                 continue  # an item that has ended does not show that it was pending
             assert applied[fact] >= due or excused, f"P5: {fact} happened {due} times, handled {applied[fact]}"
 
-    def _created(self, order: str) -> int:
-        truth = self._business.truths.get(("shop", "order", order))
+    def _created(self, source: str, id_: str) -> int:
+        truth = self._business.truths.get((source, "order" if source == "shop" else "payment", id_))
         return micros(truth.at.replace(microsecond=0)) if truth else 0
 
     def _gaps(self) -> set[tuple[str, ...]]:

@@ -27,7 +27,8 @@ class HookWatch:
         self._managed = [name for name in world.fakes if name in MANAGED]
         #: Every secret the provider ever gave an endpoint, by its id: they do not change.
         self._given: dict[str, str] = {}
-        self._looked_at = 0
+        #: The ids of those that we made, as the provider's own record or ours says.
+        self._made: set[str] = set()
 
     # At every commit.
 
@@ -43,6 +44,8 @@ class HookWatch:
         if "pay" in self._world.fakes:
             here = self._world.fakes["pay"].endpoints.of("acct_main")
             self._given |= {one.id: one.secret for one in here}
+            self._made |= {one.id for one in here if one.metadata}
+        self._made |= {row["id"] for row in self._rows.query("select id from reconcile_subscription")}
 
     def _ours(self, secret: str) -> list[str]:
         found = self._rows.query("select id from reconcile_subscription where id <> '' and secret = ?", secret)
@@ -73,10 +76,14 @@ class HookWatch:
             now = self._business.foreign_now(source)
             for id_, was in self._business.foreign[source].items():
                 assert now.get(id_) == was, f"S3: {source}'s {id_} was {was} and is {now.get(id_)}"
-        for one in self._world.heard:
-            foreign = one.path.rpartition("/")[2].removesuffix(".json") in self._business.foreign.get(one.source, ())
-            assert not (foreign and one.method != "GET"), f"S3: {one.method} {one.path}"
-            assert one.method != "DELETE", f"S3: nobody asked for --prune, and {one.path} was deleted"
+        for number, one in enumerate(self._world.heard):
+            since = self._business.foreign_since.get(one.path.rpartition("/")[2].removesuffix(".json"), 1 << 62)
+            assert number < since or one.method == "GET", f"S3: {one.method} {one.path}"
+            assert one.method != "DELETE" or self._was_ours(one), f"S3: {one.path} was deleted, and was not ours"
+
+    def _was_ours(self, one: Heard) -> bool:
+        """With --prune what we made ourselves may go."""
+        return self._world.prunes and one.path.rpartition("/")[2].removesuffix(".json") in self._made
 
     def _lists_between_creates(self) -> None:
         """S2: after a create that nobody heard the end of, the list is read before another is made."""

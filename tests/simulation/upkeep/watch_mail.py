@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from datetime import datetime
 
+from simulation.upkeep.business import Business
 from simulation.upkeep.looking import Rows, instant
 from simulation.upkeep.post import PARTY, Sent
 from simulation.upkeep.watch_ladders import LadderWatch
@@ -22,11 +23,13 @@ OPERATORS = "operators"
 class MailWatch:
     """Looks at the mailbox, and at what the outbox says of it."""
 
-    def __init__(self, world: UpkeepWorld, rows: Rows, ladders: LadderWatch) -> None:
+    def __init__(self, world: UpkeepWorld, rows: Rows, ladders: LadderWatch, business: Business) -> None:
         self._world = world
+        self._business = business
         self._rows = rows
         self._ladders = ladders
         self._digests: dict[int, dict[str, list[int]]] = {}
+        self._heard = 0
 
     # After every run.
 
@@ -34,6 +37,7 @@ class MailWatch:
         """Nothing comes twice; when a run told, everyone due to be told was put into a mail."""
         self._once()
         self._each_thing_once()
+        self._silent_where_asked()
         if report is not None:
             left = self._rows.query("select 1 from reconcile_recipient where state = 'queued' limit 1")
             if told and left:
@@ -64,6 +68,21 @@ class MailWatch:
             for incident, mails in of.items():
                 doubled = len(mails) > (1 if state == "NEW" else 1 + len(self._world.plan.escalate))
                 assert not doubled, f"A2: incident {incident} is {state} in {len(mails)} mails"
+
+    def _silent_where_asked(self) -> None:
+        """Whoever takes care of it, or does not want to hear of it yet, is told nothing but its end meanwhile."""
+        for number, sent in enumerate(self._world.post.sent[self._heard :], self._heard):
+            for state, incidents in self._digest(number, sent).items():
+                for one in () if state == "CLEARED" else incidents:
+                    since, until = self._business.silenced.get(one, (sent.at, sent.at))
+                    quiet = since < self._written(sent) and (until is None or self._written(sent) < until)
+                    assert not quiet, f"incident {one} was silenced at {since} until {until}, and told of as {state}"
+        self._heard = len(self._world.post.sent)
+
+    def _written(self, sent: Sent) -> datetime:
+        """When it was put into the outbox, by our clock: from then on it is on its way."""
+        found = self._rows.query("select created_at from reconcile_mail where message_id = ?", sent.id)
+        return instant(found[0]["created_at"]) if found else instant(0)
 
     def _digest(self, number: int, sent: Sent) -> dict[str, list[int]]:
         """Of a mail, the incidents it names in each part."""
@@ -113,6 +132,8 @@ class MailWatch:
         assert gaps <= {one["key"] for one in incidents if one["state"] == "open"}, "A1: a gap without an incident"
         for one in incidents:
             told = notices.get(one["id"], [])
+            if one["acked_at"] is not None or one["snoozed_until"] is not None:
+                continue
             if one["state"] == "open" or one["happened"]:
                 assert any(note["audience"] == OPERATORS for note in told), f"A1: {one['key']} was never told"
             if one["kind"] == "unresolved" and one["state"] == "open":

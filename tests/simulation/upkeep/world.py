@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from simulation.place import place
 from simulation.processes import Process
 from simulation.stage import Stage
-from simulation.upkeep.plans import START, TOPICS, Plan
+from simulation.upkeep.plans import OVERLAP, START, TOPICS, Plan
 from simulation.upkeep.post import BOSS, CHIEF, OPS, PARTY, Post
 
 from reconcile.config import AlertsConfig, Config
@@ -94,7 +94,9 @@ class Heard:
 
 
 class UpkeepWorld(Stage):
-    """`post` is where mail goes; `heard` every request with its outcome, and `mischief` counts what others did."""
+    """`post` is where mail goes; `heard` every request with its outcome, `mischief` counts what others did, and
+    `prunes` says that somebody has ever asked for `--prune`.
+    """
 
     jobs = frozenset({"subscriptions", "backfill", "status-checks", "dispatch", "alerts", "purge"})
 
@@ -105,6 +107,7 @@ class UpkeepWorld(Stage):
         self.post = Post(self)
         self.heard: list[Heard] = []
         self.mischief = 0
+        self.prunes = False
 
     def _fakes(self) -> dict[str, Any]:
         plan = self.plan
@@ -170,7 +173,7 @@ def _config(config: Config, plan: Plan) -> Config:
         name: config.sources[name].model_copy(
             update={
                 "settle": timedelta(seconds=5),
-                "overlap": timedelta(seconds=60),
+                "overlap": OVERLAP,
                 "ladder": plan.ladder,
                 "retry": (timedelta(seconds=5), timedelta(seconds=20), timedelta(seconds=40)),
             }
