@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import httpx
 import pytest
-from support.running import Bench, a_bench, add_shop, add_stripe, kinds, stream_of
+from support.running import Bench, a_bench, add_shop, add_stripe, ids, kinds, shop_of, stream_of
 
 from connectors.shopify import listing
 from reconcile.ledger import subjects
@@ -16,7 +16,6 @@ from reconcile.sandbox import page_faults as pages
 from reconcile.sandbox import wire_faults as wires
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.fake import Handle
-from reconcile.sandbox.shopify import FakeShopify
 from reconcile.web.server import counts
 
 ORDERS = 18
@@ -50,18 +49,6 @@ def open_shop(made: Bench, **more: object) -> Bench:
         shop.create_order()
         made.clock.advance(1800)
     return made
-
-
-def shop_of(made: Bench) -> FakeShopify:
-    """The fake behind the faults."""
-    fake = made.faults["shop"].fake
-    assert isinstance(fake, FakeShopify)
-    return fake
-
-
-def ids(made: Bench) -> list[str]:
-    """Every order created, oldest first."""
-    return [one.subject_id for one in shop_of(made).truth if one.topic == "orders/create"]
 
 
 def test_pages_that_overlap_are_listed_in_full_and_handled_once(bench):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.running import Bench, a_bench, add_shop, arrive, at_failpoint, stream_of
+from support.running import Bench, a_bench, add_shop, arrive, at_failpoint, ids, stream_of
 
 from connectors.shopify import listing
 from connectors.shopify.delivery import describe
@@ -25,11 +25,6 @@ def fill(made: Bench, orders: int) -> None:
         shop.create_order()
         made.clock.advance(60)
     made.clock.advance(7200)
-
-
-def ids(bench: Bench) -> list[str]:
-    """Every order created, oldest first."""
-    return [one.subject_id for one in bench.faults["shop"].fake.truth if one.topic == "orders/create"]
 
 
 def test_a_second_run_does_nothing(bench):

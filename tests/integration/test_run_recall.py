@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from support.running import Bench, a_bench, add_shop, arrive, kinds, stream_of
+from support.running import Bench, a_bench, add_shop, arrive, ids, kinds, shop_of, stream_of
 
 from connectors.shopify import listing
 from reconcile.model import Arrival, Description, GapKind, Occurrence, Origin, Subject, micros
@@ -48,18 +48,6 @@ def open_shop(made: Bench, orders: int, every: float = 1800, **facts: object) ->
         shop.create_order()
         made.clock.advance(every)
     return shop
-
-
-def shop_of(made: Bench) -> FakeShopify:
-    """The fake behind the faults."""
-    fake = made.faults["shop"].fake
-    assert isinstance(fake, FakeShopify)
-    return fake
-
-
-def ids(made: Bench) -> list[str]:
-    """Every order created, oldest first."""
-    return [one.subject_id for one in shop_of(made).truth if one.topic == "orders/create"]
 
 
 def test_a_page_missing_of_what_is_known_is_found_out_by_reading_it(bench):

@@ -213,6 +213,18 @@ def stream_of(report: RunReport, source: str, stream: str = ""):
     return next(one for one in report.streams if one.source == source and stream in ("", one.stream))
 
 
+def shop_of(bench: Bench) -> FakeShopify:
+    """The fake behind the faults of the source `shop`."""
+    fake = bench.faults["shop"].fake
+    assert isinstance(fake, FakeShopify)
+    return fake
+
+
+def ids(bench: Bench) -> list[str]:
+    """Every order created in the source `shop`, oldest first."""
+    return [one.subject_id for one in shop_of(bench).truth if one.topic == "orders/create"]
+
+
 def kinds(report: RunReport) -> list[str]:
     """The kinds of the gaps a report lists, sorted."""
     return sorted(gap.kind for gap in report.gaps)
