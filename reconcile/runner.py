@@ -73,6 +73,7 @@ def _begin(context: Context, options: Options, command: str, jobs: tuple[str, ..
         started = runs.RunStart(
             command=command,
             jobs=jobs,
+            sources=tuple(source.name for source in context.sources(options)),
             since=options.since,
             until=options.until,
             code_version=version("reconcile"),

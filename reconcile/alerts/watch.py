@@ -233,21 +233,26 @@ def _silent(tx: Tx, source: SourceConfig, limits: AlertsConfig) -> list[Opening]
 
 def _runs(tx: Tx, config: Config, limits: AlertsConfig) -> Iterator[Opening]:
     """Jobs that are scheduled and did not end well for some turns. `dispatch` has no runs in a daemon."""
-    begun, well = watching.first_run(tx), watching.last_well(tx)
+    seen = watching.seen(tx)
     watched = [one for one in config.schedules if one.job not in ("alerts", "dispatch")]
     for schedule in watched:
-        since = _turn(schedule, config, tx, limits.silence.runs)
-        last = well.get(schedule.job)
-        start = last or begun
-        if start is not None and start < since:
-            yield Opening(
-                "",
-                IncidentKind.SILENCE,
-                f"{_STATE}runs:{rhythm.name_of(schedule)}",
-                f"no run of {schedule.job} ended well since {when.stamp(start)}",
-                since=start,
-                command=incidents.command("run", schedule.job),
-            )
+        chances = [seen.since(schedule.job, name) for name in config.sources if _is_for(schedule, name)]
+        start = min((one for one in chances if one is not None), default=None)
+        if start is not None and start < _turn(schedule, config, tx, limits.silence.runs):
+            yield _unwell(schedule, start)
+
+
+def _unwell(schedule: ScheduleConfig, since: datetime) -> Opening:
+    named = schedule.sources or ()
+    of = f" for {', '.join(named)}" if named else ""
+    return Opening(
+        "",
+        IncidentKind.SILENCE,
+        f"{_STATE}runs:{rhythm.name_of(schedule)}",
+        f"no run of {schedule.job}{of} ended well since {when.stamp(since)}",
+        since=since,
+        command=incidents.command("run", schedule.job, *(word for name in named for word in ("--source", name))),
+    )
 
 
 def _turn(schedule: ScheduleConfig, config: Config, tx: Tx, back: int) -> datetime:

@@ -31,6 +31,7 @@ class RunStart:
     since: datetime | None = None
     until: datetime | None = None
     jobs: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ def start(tx: Tx, run: RunStart, entropy: Callable[[int], bytes] = os.urandom) -
         "id": id_,
         "command": run.command,
         "jobs": " ".join(run.jobs),
+        "sources": " ".join(run.sources),
         "started_at": tx.now,
         "since": run.since,
         "until": run.until,

@@ -218,6 +218,7 @@ class RunRow(Base, table=True):
     id: str = string(primary_key=True)
     command: str = string()
     jobs: str = string()  # what it set out to do, separated by spaces
+    sources: str = string()  # for which sources, likewise; empty for runs of before this was kept
     started_at: datetime = instant(nullable=False)
     finished_at: datetime | None = instant()
     since: datetime | None = instant()
@@ -229,7 +230,7 @@ class RunRow(Base, table=True):
     process_started: str = string()
     report: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False, default=b""))  # JSON
 
-    __table_args__ = (Index("ix_reconcile_run_result", "jobs", "exit_code", "finished_at", "started_at"),)
+    __table_args__ = (Index("ix_reconcile_run_result", "jobs", "exit_code", "sources", "finished_at", "started_at"),)
 
 
 class RunStreamRow(Base, table=True):

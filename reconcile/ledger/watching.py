@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, text
@@ -16,6 +16,24 @@ from reconcile.model import GapKind, Subject
 
 #: Exit codes of a run that did what it was asked to.
 WELL = (0, 3)
+
+
+#: Stands for the sources of a run of which nobody knows any more which they were.
+EVERY = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """When the first run that named a source began, and when each job last ended well for each."""
+
+    begun: dict[str, datetime] = field(default_factory=dict)
+    well: dict[tuple[str, str], datetime] = field(default_factory=dict)
+
+    def since(self, job: str, source: str) -> datetime | None:
+        """Since when `job` has ended well for `source` no more; one that never did counts from its first chance."""
+        of = (source, EVERY)
+        told = [*(self.well.get((job, one)) for one in of), *(self.begun.get(one) for one in of)]
+        return next((one for one in told if one is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +80,18 @@ def left(tx: Tx, source: str, states: Collection[str]) -> list[Subject]:
     return [Subject(*row) for row in tx.connection.execute(query.where(transactions.c.state.in_(states)))]
 
 
-def last_well(tx: Tx) -> dict[str, datetime]:
-    """When each job was last part of a run that ended well; jobs that never were are left out."""
-    query = select(runs.c.jobs, func.max(runs.c.finished_at)).where(runs.c.exit_code.in_(WELL)).group_by(runs.c.jobs)
-    found: dict[str, datetime] = {}
-    for jobs, at in tx.connection.execute(query):
-        found |= {job: max(at, found.get(job, at)) for job in jobs.split()}
-    return found
-
-
-def first_run(tx: Tx) -> datetime | None:
-    """When the ledger's first run began."""
-    found: datetime | None = tx.connection.execute(select(runs.c.started_at).order_by(runs.c.id).limit(1)).scalar()
+def seen(tx: Tx) -> Seen:
+    """When runs began, and when they ended well, in one look at an index."""
+    columns = (runs.c.jobs, runs.c.exit_code, runs.c.sources)
+    query = select(*columns, func.min(runs.c.started_at), func.max(runs.c.finished_at)).group_by(*columns)
+    found = Seen()
+    for jobs, exit_code, sources, began, ended in tx.connection.execute(query):
+        for source in sources.split() or (EVERY,):
+            found.begun[source] = min(began, found.begun.get(source, began))
+            if exit_code in WELL:
+                found.well.update(
+                    {(job, source): max(ended, found.well.get((job, source), ended)) for job in jobs.split()}
+                )
     return found
 
 

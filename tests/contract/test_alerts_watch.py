@@ -195,12 +195,12 @@ def test_peace_is_not_silence(office, hours):
     assert found(office) == []
 
 
-def a_run(office, jobs, minutes, exit_code):
-    """A run that ended so many minutes ago."""
+def a_run(office, jobs, minutes, exit_code, sources=()):
+    """A run that ended so many minutes ago; of one without sources nobody knows for which it was."""
     with office.ledger.write() as tx:
         at = tx.now - timedelta(minutes=minutes)
         me = Holder.me()
-        run = runs.start(tx, runs.RunStart("daemon", me, "1", jobs=jobs))
+        run = runs.start(tx, runs.RunStart("daemon", me, "1", jobs=jobs, sources=sources))
         values = {"started_at": at, "finished_at": at, "exit_code": exit_code}
         tx.connection.execute(run_rows.update().where(run_rows.c.id == run).values(values))
 
@@ -216,6 +216,31 @@ def test_no_run_that_ended_well_for_three_turns(office):
     assert office.got() == ["[reconcile] 1 new"]
     a_run(office, ("subscriptions", "backfill", "dispatch"), 5, 3)
     assert found(office) == []
+
+
+def test_schedules_of_one_job_do_not_hide_each_others_failures(office):
+    """What ends well for one source says nothing of the other, and each is told with its own command."""
+    office.schedules = "schedules: [{job: backfill, every: 15m, sources: [pay]}, {job: backfill, every: 16m, "
+    office.schedules += "sources: [shop]}, {job: alerts, every: 5m}]\n"
+    a_run(office, ("backfill",), 120, 0, ("shop", "pay"))
+    a_run(office, ("backfill",), 20, 4, ("pay",))
+    a_run(office, ("backfill",), 20, 0, ("shop",))
+    ((_, _, summary),) = found(office)
+    assert summary.startswith("no run of backfill for pay ended well since ")
+    with office.ledger.read() as tx:
+        assert [one.command for one in incidents.find(tx)] == ["reconcile run backfill --source pay"]
+    a_run(office, ("backfill",), 5, 0, ("pay",))
+    assert found(office) == []
+
+
+def test_source_that_is_new_has_nothing_to_answer_for(office):
+    """It counts from the first run that knew it, also where others have long been read."""
+    a_run(office, ("backfill",), 600, 0, ("shop",))
+    a_run(office, ("backfill",), 5, 0, ("shop",))
+    a_run(office, ("alerts",), 20, 0, ("shop", "pay"))
+    assert found(office) == []
+    a_run(office, ("alerts",), 90, 0, ("shop", "pay"))
+    assert len(found(office)) == 1
 
 
 def test_deliveries_and_mails_have_no_runs_to_miss(office):

@@ -123,6 +123,21 @@ def test_half_a_migration_leaves_nothing(empty_url, monkeypatch):
     Ledger.open(empty_url, SystemClock()).close()
 
 
+def test_runs_of_before_their_sources_were_kept_stay(ledger_url):
+    """L4: a ledger of revision 0005 keeps its runs; nobody knows for which sources they were."""
+    execute(
+        ledger_url,
+        "drop index ix_reconcile_run_result",
+        "alter table reconcile_run drop column sources",
+        "create index ix_reconcile_run_result on reconcile_run (jobs, exit_code, finished_at, started_at)",
+        "insert into reconcile_run (id, command, jobs, started_at, code_version, host, process_started, pid, report)"
+        " values ('01', 'run', 'backfill', 5, '', '', '', 1, '{}')",
+        "update reconcile_version set version_num = '0005'",
+    )
+    assert Ledger.upgrade(ledger_url, SystemClock()) == ("0005", upgrade.REVISIONS[-1])
+    assert execute(ledger_url, "select id, jobs, sources from reconcile_run") == [[("01", "backfill", "")]]
+
+
 def test_first_starts_at_the_same_time(empty_url):
     """L4: several programs that find an empty ledger at once end with one schema and no error."""
     errors, barrier = [], threading.Barrier(3)
