@@ -20,8 +20,7 @@ _SECRET_KEY = re.compile(
 _PLACES = frozenset({"sqlite", "postgresql", "smtp", "smtps"})
 _SHORTEST_PATH = 16  # characters; a shorter one is no key
 #: What may stand between the letters of one that was broken over lines, or had something invisible put into it.
-_UNSEEN = r"[\s\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
-_SEEN = re.compile(rf"(?!{_UNSEEN}).", re.DOTALL)
+_UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 
 
 def names_a_secret(name: str) -> bool:
@@ -45,20 +44,44 @@ def hide(text: str, values: Iterable[str], shortest: int) -> str:
 
     Those shorter than `shortest` are words like any other.
     """
-    for value in sorted(values, key=len, reverse=True):
-        found = _pattern(value, shortest)
-        text = found.sub(HIDDEN, text) if found else text
-    return text
+    bare = _UNSEEN.sub("", text)
+    forms = {form for value in set(values) if len(value) >= shortest for form in _bare_forms(value)}
+    spans = sorted(span for form in forms if len(form) >= shortest for span in _spans(bare, form))
+    if not spans:
+        return text
+    places = [place for place, letter in enumerate(text) if not _UNSEEN.match(letter)]
+    parts, done = [], 0
+    for start, end in _merged(spans):
+        parts += [text[done : places[start]], HIDDEN]
+        done = places[end - 1] + 1
+    return "".join(parts) + text[done:]
 
 
 @lru_cache(maxsize=1024)
-def _pattern(value: str, shortest: int) -> re.Pattern[str] | None:
-    """Finds every spelling of a value; None if it is too short to be looked for."""
-    forms = {"".join(_SEEN.findall(form)) for form in spellings(value)} if len(value) >= shortest else ()
-    longest_first = sorted((form for form in forms if len(form) >= shortest), key=len, reverse=True)
-    # Possessive, and no letter can be taken for a gap: what does not match is found out in one pass.
-    loose = [f"{_UNSEEN}{{0,8}}+".join(map(re.escape, form)) for form in longest_first]
-    return re.compile("|".join(loose)) if loose else None
+def _bare_forms(value: str) -> frozenset[str]:
+    """Every spelling of a value, without what may stand between its letters. Compared as text: a pattern for a value of
+    a thousand characters, such as a cursor, takes seconds to compile.
+    """
+    return frozenset(_UNSEEN.sub("", form) for form in spellings(value))
+
+
+def _spans(text: str, form: str) -> Iterator[tuple[int, int]]:
+    at = text.find(form)
+    while at >= 0:
+        yield at, at + len(form)
+        at = text.find(form, at + 1)
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Those that overlap, as one; `spans` come in order."""
+    rest = iter(spans)
+    start, end = next(rest)
+    for begins, ends in rest:
+        if begins >= end:
+            yield start, end
+            start = begins
+        end = max(end, ends)
+    yield start, end
 
 
 def _parts(value: str) -> set[str]:
