@@ -19,9 +19,11 @@ KILLING = ("test_crash_sweep", "test_dispatch_crashes", "test_recovery")
 #: ... the installed executable started again and again, ...
 STARTING = (
     "test_cli_alerts",
+    "test_cli_exit_codes",
     "test_cli_operate",
     "test_cli_subscriptions",
     "test_daemon",
+    "test_deploy",
     "test_first_contact",
     "test_gateway",
     "test_serve",

@@ -12,7 +12,7 @@ import pytest
 from simulation.history import play
 
 CHUNKS, EACH = 100, 5
-ALWAYS = 4  # chunks of the README's command; CI runs the others too
+ALWAYS = 2  # chunks of the README's command; CI runs the others too
 SWEEP = 10_000
 CHOSEN = os.environ.get("RECONCILE_SIMULATION_SEED")
 

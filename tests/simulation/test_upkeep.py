@@ -12,7 +12,7 @@ import sys
 import pytest
 from simulation.upkeep.history import play
 
-CHUNKS, EACH = 50, 4
+CHUNKS, EACH = 100, 2
 ALWAYS = 1  # chunks of the README's command; CI runs the others too
 SWEEP = 5_000
 CHOSEN = os.environ.get("RECONCILE_SIMULATION_SEED")
