@@ -115,7 +115,8 @@ def _let_go(
     assert shared.lease is not None  # noqa: S101 - narrows for mypy; a dry run holds nothing
     source, force = shared.source, shared.options.force
     if shared.options.baseline:
-        _pass_held(shared, name)
+        if outcome.report.error is None:  # nobody can trust a stream whose rest is still to be taken as handled
+            _pass_held(shared, name)
         return
     ledger, limit = shared.context.ledger, source.valve
     verdict = valve.settle(ledger, shared.lease, name, is_log=is_log, limit=limit, force=force, beside=beside)

@@ -72,6 +72,26 @@ def test_a_baseline_that_met_an_error_says_that_it_is_not_whole(bench):
     assert bench.effects == []
 
 
+def test_a_baseline_that_met_an_error_lets_nothing_go(bench):
+    """C3: held events stay held, and the next run's share of missed ones is asked as on any first contact."""
+
+    def broken(_request: httpx.Request, _: Handle) -> httpx.Response:
+        return httpx.Response(400, json={"errors": "no"})
+
+    for _ in range(2 * ORDERS):
+        bench.faults["shop"].fake.create_order()
+        bench.clock.advance(60)
+    bench.clock.advance(600)
+    since = bench.clock.now() - DAY
+    bench.faults["shop"].add(broken, path=r"/orders\.json", nth=6)
+    assert bench.run(since=since).exit_code == 4
+    bench.faults["shop"].add(broken, path=r"/orders\.json", nth=2)
+    assert bench.run("backfill", since=since, baseline=True).exit_code == 4
+    report = bench.run(since=None)
+    assert (report.exit_code, bench.effects) == (3, [])
+    assert any("the valve is closed" in note for note in report.notes)
+
+
 def test_a_baseline_that_lost_its_lease_moves_no_horizon(bench):
     """L1: frozen after its last page, it wakes when somebody else has begun."""
 
