@@ -130,7 +130,7 @@ def _read(
         shared = _streaming(context, options, source, connector, client, lease, ask)
         _tell(result, _log_first(shared, chosen))
         if lease is not None and options.baseline:
-            asking.promise_from(ask.start, lease, whole=not any(stream.error for stream in result.streams))
+            asking.promise(ask, lease, whole=not any(stream.error for stream in result.streams))
         if lease is not None and not options.streams:
             left = settle_left(shared, [str(one.ref) for one in plans])
             result.codes += left.codes

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, update
 
+from reconcile.errors import Busy
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.sql import insert
 from reconcile.ledger.tables import horizons as table
@@ -62,6 +63,15 @@ def purged(tx: Tx, source: str) -> datetime | None:
     query = select(func.max(table.c.at)).where(table.c.source == source, table.c.reason == PURGED)
     found: datetime | None = tx.connection.execute(query).scalar()
     return found
+
+
+def check_kept(tx: Tx, source: str, at: datetime, kept_from: datetime | None) -> None:
+    """Raise `Busy` if keys of the time of `at` went since whoever asks found that they are kept from `kept_from` on:
+    what is not known of that time may have been, and what was known is not any more.
+    """
+    now = purged(tx, source)
+    if now is not None and now != kept_from and at < now:
+        raise Busy(f"{source}: keys were purged while it was read, so nobody can say what is missed; run again")
 
 
 def _put(tx: Tx, rows: Sequence[dict[str, object]]) -> None:

@@ -29,6 +29,8 @@ class Asking:
 
     def ask(self, connector: Connector, client: ProviderClient) -> Ask:
         """Greet the provider, and put together what it is asked. Topics never seen get their horizon."""
+        purged = self._purged()
+        self._check_keys(purged)
         greeting = connector.greet(client)
         topics = Topics(self._topics)
         self._note_what_is_unprovable(connector.facts, greeting, topics)
@@ -42,14 +44,15 @@ class Asking:
             overlap=self.source.overlap,
             since=self.options.since,
             until=self.options.until,
-            recheck=self.options.recheck,
+            recheck=self.options.recheck or (self.options.baseline and self._is_older(purged)),
             streams=self.source.streams,
             account=greeting.account,
             limits=greeting.limits,
             detect_only=self.source.handler is None and not self.options.baseline,
+            kept_from=purged,
         )
 
-    def promise_from(self, start: datetime, lease: Lease, *, whole: bool) -> None:
+    def promise(self, ask: Ask, lease: Lease, *, whole: bool) -> None:
         """A baseline promises completeness from its beginning on once all of it is recorded: until then whoever reads
         what it left open would take it for missed.
         """
@@ -61,7 +64,8 @@ class Asking:
             return
         with self.context.ledger.write() as tx:
             leases.check(tx, lease)
-            horizons.set_(tx, self.source.name, self._topics, start, "baseline")
+            horizons.check_kept(tx, self.source.name, ask.start, ask.kept_from)
+            horizons.set_(tx, self.source.name, self._topics, ask.start, "baseline")
 
     @property
     def _topics(self) -> tuple[str, ...]:
@@ -99,7 +103,6 @@ class Asking:
         name, options = self.source.name, self.options
         with self.context.ledger.read() as tx:
             known = horizons.get(tx, name)
-            self._check_keys(horizons.purged(tx, name))
         new = [topic for topic in self._topics if topic not in known]
         start = options.since or now
         if options.baseline:
@@ -117,9 +120,18 @@ class Asking:
 
     def _check_keys(self, purged: datetime | None) -> None:
         """Refuse to look where the record was purged: everything there would be taken for missed."""
-        options = self.options
-        if purged and options.since and options.since < purged and not (options.allow_reprocess or options.baseline):
+        if purged and self._is_older(purged) and not (self.options.allow_reprocess or self.options.baseline):
             raise ConfigError(
                 f"{self.source.name}: what was recorded of the time before {when.exact(purged)} was purged, so all of "
                 "it would be handled again; begin no earlier, or say --allow-reprocess if that is what you want"
             )
+
+    def _purged(self) -> datetime | None:
+        with self.context.ledger.read() as tx:
+            return horizons.purged(tx, self.source.name)
+
+    def _is_older(self, purged: datetime | None) -> bool:
+        """Whether it begins where keys were purged. A baseline may, but its horizon makes facts of that time count
+        again: it has to record them anew, also of what is proven.
+        """
+        return bool(purged and self.options.since and self.options.since < purged)

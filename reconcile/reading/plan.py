@@ -28,6 +28,7 @@ class Ask:
 
     `horizons` has every configured topic, wildcards as they are written. `limits` is how far back a stream
     can be read at all with these credentials. `detect_only`: there is no handler that could be given what was missed.
+    Keys of what happened before `kept_from` were purged when the run began.
     """
 
     topics: Topics
@@ -42,6 +43,7 @@ class Ask:
     account: str = ""
     limits: Mapping[str, datetime] | None = None
     detect_only: bool = False
+    kept_from: datetime | None = None
 
     @property
     def start(self) -> datetime:

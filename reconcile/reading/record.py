@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from reconcile import inbox
 from reconcile.diff import Findings, GapFound, rebuilt
 from reconcile.inbox import Book, How
-from reconcile.ledger import Ledger, checkpoints, coverage, findings, gaps, leases, streams, subjects
+from reconcile.ledger import Ledger, checkpoints, coverage, findings, gaps, horizons, leases, streams, subjects
 from reconcile.ledger.checkpoints import Checkpoint
 from reconcile.ledger.coverage import Covered
 from reconcile.ledger.findings import Finding
@@ -43,7 +43,7 @@ class LedgerRecorder:
     """Writes pages to the ledger under the source's lease. `detect_only`: what is missing becomes a gap, not an event.
 
     `book` says in which state missed events are entered: held, or (a baseline) handled. `tell` is what the body of
-    one tells of transactions.
+    one tells of transactions. `kept_from` is from when on keys were kept when the run began.
     """
 
     ledger: Ledger
@@ -55,6 +55,7 @@ class LedgerRecorder:
     resumable: bool
     detect_only: bool
     tell: Callable[[Arrival], tuple[Reported, ...]]
+    kept_from: datetime | None = None
     reading: int = field(default_factory=lambda: next(_READINGS))
     ordinals: itertools.count[int] = field(default_factory=itertools.count)
     incomplete: list[Window] = field(default_factory=list)
@@ -109,6 +110,8 @@ class LedgerRecorder:
 
     def _found(self, tx: Tx, opened: OpenWindow, judged: Judgement) -> None:
         found = self._taken_as_handled(judged.findings)
+        if oldest := min((at for _, one in found.missing if (at := one.description.occurred_at)), default=None):
+            horizons.check_kept(tx, self.key.source, oldest, self.kept_from)
         names: dict[int, str] = {place: f"{self.reading}:{next(self.ordinals)}" for place in sorted(found.classes())}
         rows: list[Finding] = [self._finding(names[place], seq=holder.seq) for place, holder in found.held]
         self._import(tx, [self._telling(arrival) for _, arrival in found.imported])

@@ -120,6 +120,7 @@ def _recorder(shared: Streaming, planned: StreamPlan) -> Recorder:
         resumable=resumable(planned.facts),
         detect_only=planned.detect_only,
         tell=lambda arrival: told(shared.source, shared.connector, arrival.description.topic, arrival.body),
+        kept_from=shared.ask.kept_from,
     )
 
 
@@ -165,7 +166,7 @@ def _tiler(shared: Streaming, planned: StreamPlan) -> Tiler:
 
 def _resumed(shared: Streaming, planned: StreamPlan, tiler: Tiler) -> list[OpenWindow]:
     """The windows an earlier run left open, where its cursors still lead on; the tiler need not hand them out."""
-    if shared.lease is None or shared.options.recheck or not resumable(planned.facts):
+    if shared.lease is None or shared.ask.recheck or not resumable(planned.facts):
         return []
     with shared.context.ledger.read() as tx:
         left = checkpoints.open_windows(tx, shared.source.name, str(planned.ref), planned.fingerprint)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
-from support.running import NOON, Bench, add_shop
+from support.running import NOON, Bench, add_shop, at_failpoint
 
 from reconcile.errors import ConfigError
 from reconcile.ledger import purging, transactions
@@ -141,6 +141,33 @@ def test_a_baseline_after_a_purge_does_not_reopen_what_was_purged(bench):
     assert "begin no earlier" in refused.errors[0]
 
 
+def test_a_baseline_from_before_a_purge_records_anew_what_was_purged(bench):
+    """L5: what is covered has no keys any more, and the horizon that goes back to it makes its facts count again."""
+    bench.run(since=None)
+    purge(bench, KEYS)
+    bench.effects.clear()
+    assert bench.run("backfill", since=timedelta(days=111), baseline=True).exit_code == 0
+    assert count(bench, events) == 10
+    shop = bench.faults["acme"].fake
+    shop.update_order(int(bench_first(shop)), note="changed")
+    bench.clock.advance(DAY)
+    bench.run(since=None)
+    assert [topic for _, topic, _ in bench.effects] == ["orders/updated"]
+    assert bench.run(since=timedelta(days=112), recheck=True).exit_code == 0
+    assert len(bench.effects) == 1
+
+
+def test_a_baseline_that_a_purge_overtakes_moves_no_horizon(bench):
+    """L5: what it found recorded is gone by the time it would promise it."""
+    bench.run(since=None)
+    bench.text += KEYS
+    with at_failpoint("window.covered", lambda: bench.run("purge", since=None)):
+        report = bench.run("backfill", since=timedelta(days=111), baseline=True, recheck=True)
+    assert report.exit_code == 75
+    assert bench.run("backfill", since=timedelta(days=111), baseline=True).exit_code == 0
+    assert count(bench, events) == 10
+
+
 def test_a_purge_that_finds_nothing_to_forget_refuses_nothing(bench):
     """L5: a young ledger may still be asked about the years before it."""
     bench.text += "schedules:\n  - {job: purge, every: 1d, keep_keys: 200d}\n"
@@ -163,6 +190,19 @@ def test_an_old_order_that_changes_now_is_not_created_anew(bench):
 
 def bench_first(shop: FakeShopify) -> str:
     return next(one.subject_id for one in shop.truth if one.topic == "orders/create")
+
+
+def test_a_run_that_a_purge_overtakes_takes_nothing_for_missed(bench):
+    """L5: it asked for facts whose keys went before it could look them up."""
+    bench.run(since=None)
+    bench.text += KEYS
+    bench.effects.clear()
+    bench.faults["acme"].fake.update_order(int(bench_first(bench.faults["acme"].fake)), note="changed")
+    bench.clock.advance(DAY)
+    with at_failpoint("window.opened", lambda: bench.run("purge", since=None)):
+        assert bench.run(since=None).exit_code == 75
+    bench.run(since=None)
+    assert [topic for _, topic, _ in bench.effects] == ["orders/updated"]
 
 
 def test_keys_stay_as_long_as_anything_is_left_to_read_of_their_time(bench):
