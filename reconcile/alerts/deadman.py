@@ -1,8 +1,9 @@
 """A dead-man's switch: another service that is pinged by every run that reads, and tells people when pings stay away.
 
 It speaks as healthchecks does (https://healthchecks.io/docs/http_api/): `/start` when a run begins, the plain URL when
-it ended well, `/fail` or `/{exit code}` when not, `rid` to tell runs apart. A ping carries nothing else, has a short
-deadline, and changes nothing about the run.
+it ended well, `/fail` or `/{exit code}` when not, `rid` to tell runs apart. Of a run that is not the one that reads it
+hears nothing: whoever is at work tells of it. A ping carries nothing else, has a short deadline, and changes nothing
+about the run.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from reconcile.context import Context, Options
+from reconcile.errors import Busy
+from reconcile.ledger import leases
 from reconcile.report import RunReport
 
 #: Seconds for a ping.
@@ -22,12 +25,15 @@ DEADLINE = 5.0
 #: Seconds of it that are left once a stop was asked for.
 HURRY = 1.0
 _READS = "backfill"
+_BUSY = Busy.exit_code
 _RUNS = uuid.UUID("1b0a2c0e-6d5e-5f0b-8a41-3c9be9d1f7aa")
 
 
 def begin(context: Context, options: Options, jobs: Sequence[str]) -> None:
-    """Say that a run begins; nobody waits for the answer."""
-    if _is_told(context, options, jobs):
+    """Say that a run begins; nobody waits for the answer. One that will find others at work would leave a beginning
+    without an end.
+    """
+    if _is_told(context, options, jobs) and not _at_work(context, options):
         _start(context, "/start")
 
 
@@ -35,7 +41,10 @@ def end(context: Context, options: Options, jobs: Sequence[str], report: RunRepo
     """Say how a run ended. It ended well only if it proved all it was asked to: one can be alive and stuck."""
     if not _is_told(context, options, jobs):
         return
-    proven = report.exit_code in (0, 3) and all(stream.covered for stream in report.streams)
+    read = all(stream.covered for stream in report.streams)
+    if report.exit_code == _BUSY and not read:
+        return
+    proven = report.exit_code in (0, 3, _BUSY) and read
     failed = f"/{report.exit_code}" if report.exit_code not in (0, 3) else "/fail"
     ping = _start(context, "" if proven else failed)
     ping.join(HURRY if context.stop.is_set() else DEADLINE)
@@ -47,6 +56,13 @@ def _is_told(context: Context, options: Options, jobs: Sequence[str]) -> bool:
     alerts = context.config.alerts
     asked = alerts is not None and alerts.ping is not None and _READS in jobs
     return asked and not (options.dry_run or options.baseline)
+
+
+def _at_work(context: Context, options: Options) -> bool:
+    """Whether somebody reads one of the sources already."""
+    names = {source.name for source in context.sources(options)}
+    with context.ledger.read() as tx:
+        return any(job == _READS and source in names for source, job, _, _ in leases.held(tx))
 
 
 class _Ping(threading.Thread):

@@ -12,6 +12,8 @@ from support.running import a_bench, add_shop
 
 from reconcile.alerts import deadman
 from reconcile.context import Options
+from reconcile.ledger import leases
+from reconcile.ledger.process import Holder
 from reconcile.report import RunReport, StreamReport
 from reconcile.sandbox.server import serve
 
@@ -76,6 +78,23 @@ def test_run_that_is_alive_and_stuck_is_no_success(bench, switch, exit_code):
     report.streams = [StreamReport("shop", one, now, now, covered=one == "orders") for one in ("orders", "products")]
     deadman.end(bench.context(), Options(), ("backfill",), report)
     assert paths(switch) == ["/dummy-uuid/fail"]
+
+
+def test_run_that_finds_another_at_work_says_nothing(bench, switch):
+    """Whoever reads tells of it: a run that is busy (75) is neither a beginning nor a failure."""
+    with bench.ledger.write() as tx:
+        leases.acquire(tx, "shop", "backfill", Holder("elsewhere:1", "elsewhere", 1, ""))
+    assert bench.run("backfill").exit_code == 75
+    assert switch.heard == []
+
+
+def test_run_that_read_all_while_others_mend_subscriptions_is_a_success(bench, switch):
+    """That another runner has some other job of a source takes nothing from what was proven."""
+    report = RunReport("run-1", bench.clock.now(), exit_code=75)
+    now = bench.clock.now()
+    report.streams = [StreamReport("shop", "orders", now, now, covered=True)]
+    deadman.end(bench.context(), Options(), ("subscriptions", "backfill"), report)
+    assert paths(switch) == ["/dummy-uuid"]
 
 
 def test_stop_waits_for_no_switch(bench, monkeypatch):
