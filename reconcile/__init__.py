@@ -8,13 +8,20 @@ from decimal import Decimal
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
-from reconcile.handlers import Handlers
-from reconcile.model import Event
-
 if TYPE_CHECKING:
+    from reconcile.handlers import Handlers
+    from reconcile.model import Event
     from reconcile.receiver import Answer
 
 __all__ = ["Event", "Handlers", "receive", "track"]
+#: Loaded once they are asked for: the command line has its signal handlers in place before anything takes time.
+_HOMES = {"Event": "reconcile.model", "Handlers": "reconcile.handlers"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return resolve_name(f"{_HOMES[name]}:{name}")
 
 
 def receive(source: str, headers: Mapping[str, str], body: bytes, client: str = "") -> Answer:

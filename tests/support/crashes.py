@@ -75,7 +75,7 @@ FORKER = """
     import json, os, sys
     from reconcile import failpoints
     from reconcile.cli import main
-    import connectors.shopify, connectors.stripe, jobs.backfill, jobs.dispatch, psycopg
+    import connectors.shopify, connectors.stripe, jobs.backfill, jobs.dispatch, psycopg, reconcile.cli.entry
     import reconcile.ledger.effects, reconcile.targets.factory
     for line in sys.stdin:
         asked = json.loads(line)

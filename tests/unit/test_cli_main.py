@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
 
@@ -227,6 +229,32 @@ def test_help_needs_no_configuration(folder, capsys):
     (folder / "schedules.yaml").unlink()
     assert main(["run", "--help"]) == 0
     assert "--since WHEN" in capsys.readouterr().out
+
+
+LOADING = """
+import os, sys
+from reconcile.cli import main
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "reconcile.cli.entry":
+            [os.kill(os.getpid(), number) for number in SIGNALS]
+
+sys.meta_path.insert(0, Finder())
+sys.exit(main(["run", "--json"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("signals", "code", "told"), [([2], 130, True), ([15], 143, True), ([2, 2], 130, False), ([2, 15], 143, False)]
+)
+def test_a_signal_while_the_program_loads_ends_it_as_any_other(folder, signals, code, told):
+    """L2: the first is told of as soon as that can be done, a second ends it at once; neither shows a traceback."""
+    words = [sys.executable, "-c", LOADING.replace("SIGNALS", str(signals))]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stderr == ("reconcile: interrupted\n" if told else "")
+    assert (json.loads(done.stdout)["exit_code"] if told else done.stdout) == (code if told else "")
 
 
 @pytest.mark.parametrize("command", ["serve", "daemon"])

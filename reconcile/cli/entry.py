@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -27,12 +28,14 @@ _SAID = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that `arguments` (default: the process's) name; the exit code."""
+def main(arguments: Sequence[str] | None = None, early: Sequence[int] = ()) -> int:
+    """Run the command that `arguments` (default: the process's) name, unless signals came before; the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     state = State.of_process()
     try:
         with interruptible():
+            for number in early:
+                signal.raise_signal(number)
             return _run(state, words)
     except typer.TyperException as error:
         return _fail(state, words, _usage(error), error.exit_code)
