@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import delete, insert, text
+from sqlalchemy import delete, func, insert, select, text
 
 from reconcile.ledger.ledger import Tx
+from reconcile.ledger.tables import events
 from reconcile.ledger.tables import findings as table
+from reconcile.model import EventState
 
 _NAMES = ("gap", "backfilled", "pending", "superseded", "already_handled")
 
@@ -73,3 +75,16 @@ def classes(tx: Tx, run_id: str) -> dict[tuple[str, str], Classes]:
 def clear(tx: Tx, run_id: str) -> None:
     """Forget the findings of a run that has been counted."""
     tx.connection.execute(delete(table).where(table.c.run_id == run_id))
+
+
+def held_again(tx: Tx, source: str, stream: str, run_ids: Sequence[str]) -> int:
+    """How many items these runs listed of a stream although another listing had left an event of them held."""
+    held = select(events.c.seq).where(events.c.seq == table.c.seq, events.c.state == EventState.HELD)
+    again = select(table.c.run_id, table.c.item).where(
+        table.c.run_id.in_(run_ids),
+        table.c.source == source,
+        table.c.stream == stream,
+        table.c.recorded == 0,
+        held.exists(),
+    )
+    return int(tx.connection.execute(select(func.count()).select_from(again.distinct().subquery())).scalar_one())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconcile import failpoints
-from reconcile.ledger import Ledger, events, streams
+from reconcile.ledger import Ledger, events, findings, streams
 from reconcile.ledger.leases import Lease, check
 from reconcile.ledger.streams import StreamState
 
@@ -51,7 +51,7 @@ def settle(
     """Release what `stream` holds, or say why not. Held events of crashed runs are counted too.
 
     Listed items are compared with missed ones: events of a log, but subjects of a list, where one order may
-    prove several events.
+    prove several events. What a run listed again because another had been killed is one item all the same.
     """
     failpoints.reach("valve.before_release")
     with ledger.write() as tx:
@@ -61,6 +61,8 @@ def settle(
         listed = streams.listed_by_runs(tx, lease.source, stream, held.run_ids)
         if beside is not None and beside.run_id in held.run_ids:
             listed -= beside.items
+        if held.events <= limit and not state.trusted:
+            listed -= findings.held_again(tx, lease.source, stream, held.run_ids)
         items = held.events if is_log else held.subjects
         reason = "" if force else _reason(held.events, items, listed, limit, trusted=state.trusted)
         if not (reason or force):

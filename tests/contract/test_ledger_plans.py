@@ -73,6 +73,7 @@ def find_gaps(tx):
 def count_run(tx):
     streams.add_counts(tx, "run7", "shop", "orders", listed=1)
     findings.classes(tx, "run7")
+    findings.held_again(tx, "shop", "orders", ["run7"])
     findings.clear(tx, "run7")
 
 

@@ -11,7 +11,8 @@ from support.rows import add_event
 
 from reconcile import failpoints
 from reconcile.errors import LeaseLost
-from reconcile.ledger import events, leases, streams, views
+from reconcile.ledger import events, findings, leases, streams, views
+from reconcile.ledger.findings import Finding
 from reconcile.ledger.process import Holder
 from reconcile.ledger.views import EventFilter
 from reconcile.model import EventState
@@ -71,6 +72,19 @@ def test_it_lets_through_what_is_not_suspiciously_much(ledger, lease, held, list
     assert states(ledger) == ({} if not held else {"waiting" if opens else "held": held})
     with ledger.read() as tx:
         assert streams.get(tx, "shop", "orders").valve_closed is not opens
+
+
+def test_what_a_killed_run_held_is_no_proof_of_health_when_it_is_listed_again(ledger, lease):
+    """DESIGN 4: thirty of forty-one look missed, however often they were listed; each kill would open it further."""
+    hold(ledger, 30, listed=40)
+    hold(ledger, 1, listed=41, run="run-2")
+    with ledger.read() as tx:
+        held = [row.seq for row in views.list_events(tx, EventFilter(source="shop"), 100)]
+    with ledger.write() as tx:
+        findings.add(
+            tx, [Finding("run-2", "shop", "orders", f"0:{seq}", seq, recorded=seq == max(held)) for seq in held]
+        )
+    assert settle(ledger, lease).reason == "31 of 51 listed items look missed, which is more than half"
 
 
 def test_the_reason_names_the_numbers(ledger, lease):

@@ -17,6 +17,10 @@ ORDERS = 12  # too few for the valve to close for their share
 DAY = timedelta(days=1)
 
 
+class Killed(BaseException):
+    """What nothing catches: as near to SIGKILL as one process comes."""
+
+
 @pytest.fixture
 def bench(sqlite_databases, tmp_path, monkeypatch):
     """A shop whose twelve orders its app has handled, on three pages; no run has seen it."""
@@ -118,3 +122,23 @@ def test_a_baseline_takes_as_handled_what_cannot_be_rebuilt(sqlite_databases, tm
         again = bench.run(since=since, recheck=True)
         assert (again.exit_code, kinds(again)) == (0, [])
         assert bench.effects == []
+
+
+def test_a_first_run_that_was_killed_again_and_again_opens_no_valve(bench):
+    """DESIGN 4: held events of crashed runs are counted once, and so are the items that they were found by."""
+
+    def die() -> None:
+        raise Killed
+
+    since = bench.clock.now() - DAY
+    for _ in range(ORDERS):
+        bench.faults["shop"].fake.create_order()
+    for _ in range(3):
+        bench.clock.advance(600)
+        with at_failpoint("window.before_cover", die), pytest.raises(Killed):
+            bench.run(since=since)
+        bench.faults["shop"].fake.create_order()
+    bench.clock.advance(600)
+    report = bench.run(since=since)
+    assert (report.exit_code, bench.effects) == (3, [])
+    assert any("the valve is closed" in note for note in report.notes)
