@@ -17,8 +17,8 @@ from reconcile.reading import valve
 
 @bug
 def deduped_by_event_id_alone(stack: ExitStack) -> None:
-    swap(stack, events, "by_fact", lambda *_: {})
-    swap(stack, events, "by_version", lambda *_: {})
+    swap(stack, recognition, "by_fact", lambda *_: {})
+    swap(stack, recognition, "by_version", lambda *_: {})
 
 
 @bug

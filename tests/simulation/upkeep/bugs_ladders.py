@@ -11,7 +11,7 @@ from simulation.planting import swap
 from simulation.upkeep.planted import bug
 from sqlalchemy import delete, select
 
-from reconcile.ledger import events, incidents, purging, transactions
+from reconcile.ledger import incidents, purging, recognition, transactions
 from reconcile.ledger.tables import events as event
 from reconcile.ledger.tables_transactions import transactions as transaction
 from reconcile.ledger.transactions import known
@@ -108,7 +108,7 @@ def answers_reach_no_handler(stack: ExitStack) -> None:
 @bug
 def answers_are_events_of_their_own(stack: ExitStack) -> None:
     """The late webhook of an end that was asked for is handled once more (P5)."""
-    true = events.by_fact
+    true = recognition.by_fact
 
     def by_fact(tx: Any, source: str, keys: Any) -> Any:
         found = true(tx, source, keys)
@@ -116,7 +116,7 @@ def answers_are_events_of_their_own(stack: ExitStack) -> None:
         seqs = set(tx.connection.execute(asked).scalars())
         return {key: [one for one in some if one.seq not in seqs] for key, some in found.items()}
 
-    swap(stack, events, "by_fact", by_fact)
+    swap(stack, recognition, "by_fact", by_fact)
 
 
 @bug
