@@ -24,8 +24,8 @@ Since = Annotated[
 ]
 
 
-#: The jobs that read streams.
-_READING = frozenset({"backfill", "subscriptions"})
+#: The jobs that read no stream; of one that somebody added it is not known.
+_IDLE = frozenset({"status-checks", "dispatch", "alerts", "purge"})
 
 
 def register(app: typer.Typer) -> None:
@@ -116,7 +116,7 @@ def _execute(
 
 def _reads(jobs: Sequence[str]) -> bool:
     """Whether one of `jobs` reads streams; `subscriptions` does for a source that it mended."""
-    return not jobs or not _READING.isdisjoint(jobs)
+    return not jobs or not _IDLE.issuperset(jobs)
 
 
 def _check_reading(jobs: Sequence[str], given: Mapping[str, object]) -> None:

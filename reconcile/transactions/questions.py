@@ -112,7 +112,7 @@ class Questions:
         try:
             found = self._connector.statuses(client, subjects)
             return {subject: self._answered(fit(found[subject])) for subject in subjects if subject in found}
-        except _Away:
+        except (_Away, Stopped):
             return {}  # asked alone, the first one says so
         except Exception as error:  # noqa: BLE001 - asking alone comes to the same, and says which one it is
             self.most = 1

@@ -82,6 +82,20 @@ def test_a_list_by_id_that_fails_is_made_up_for(bench, shop, fault):
     assert report.errors == []
 
 
+def test_a_stop_while_many_are_asked_about_is_no_failure(bench, shop, caplog):
+    """L2: asked to stop while it waits to ask again, it asks about none alone, and warns of nothing."""
+
+    def throttled(request, handle):
+        bench.stop.set(143)
+        return answers(429, b"{}")(request, handle)
+
+    pending(bench, shop, 3)
+    bench.faults["shop"].add(throttled, path="ids=", times=0)
+    assert bench.run("status-checks").exit_code == 143
+    assert asked(shop)["single"] == 0
+    assert caplog.messages == []
+
+
 def test_a_stop_in_the_midst_of_many_keeps_what_was_answered(bench, shop):
     """L2: the claims of what was not asked about are given back; the next run asks about those alone."""
     pending(bench, shop, 150)

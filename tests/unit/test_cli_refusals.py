@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from support.cli import EXECUTABLE, Project
 
+from reconcile import runner
+from reconcile.cli import main, run
 from reconcile.ledger import incidents
 from reconcile.model import IncidentKind
 
@@ -62,6 +64,16 @@ def test_an_incident_that_is_over_is_not_taken_on(project):
 def test_a_job_that_reads_nothing_names_no_window(project):
     """`run dispatch` promises no reading that it does not do."""
     assert "frontier" not in project.call("run", "dispatch").stderr
+
+
+def test_a_window_is_kept_from_no_job_of_somebody_elses(project, monkeypatch):
+    """What a third party's job heeds, nobody here can know: only the jobs of ours that read nothing refuse it."""
+    monkeypatch.chdir(project.folder)
+    monkeypatch.setattr(runner, "installed", lambda: ("backfill", "alerts", "theirs"))
+    asked = []
+    monkeypatch.setattr(run, "_execute", lambda _state, _config, jobs, options, *_, **__: asked.append((jobs, options)))
+    main(["run", "alerts", "theirs", "--since", "2024-01-01"])
+    assert [(jobs, options.since.year) for jobs, options in asked] == [(("alerts", "theirs"), 2024)]
 
 
 def test_the_first_configuration_is_checked_by_the_command_as_it_stands(tmp_path, monkeypatch):
