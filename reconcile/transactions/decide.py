@@ -80,7 +80,8 @@ def _after_the_end(known: Transaction, reported: Reported, road: Road) -> Decisi
     if known.state is State.RESOLVED and not known.status.terminal:
         return Decision(Verdict.END) if reported.status.terminal else _NOTHING
     if (known.status, reported.status) == (TransactionStatus.SUCCEEDED, TransactionStatus.REFUNDED):
-        return Decision(Verdict.END)
+        # The money that went back says nothing of why it was another amount: that stays a person's turn (P4).
+        return _NOTHING if known.state is State.MISMATCH else Decision(Verdict.END)
     if not reported.status.terminal and reported.changed_at is None:
         return _NOTHING
     return Decision(Verdict.CONTRADICT, f"it had ended as {known.status}, and its provider now says {reported.raw}")

@@ -58,6 +58,7 @@ CASES = [
     (PAID, told(PENDING, changed_at=minutes(9)), Road.EVENT, Verdict.NOTHING),
     (PAID, told(PENDING, changed_at=minutes(11)), Road.EVENT, Verdict.CONTRADICT),
     (PAID, told(REFUNDED, changed_at=minutes(11)), Road.EVENT, Verdict.END),
+    (replace(PAID, state=State.MISMATCH), told(REFUNDED, changed_at=minutes(11)), Road.EVENT, Verdict.NOTHING),
     # Two ends within one second: nobody knows which came first, but a refund comes after what it refunds.
     (PAID, told(FAILED, changed_at=minutes(10)), Road.EVENT, Verdict.CONTRADICT),
     (PAID, told(PENDING, changed_at=minutes(10)), Road.EVENT, Verdict.NOTHING),
