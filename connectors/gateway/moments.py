@@ -59,7 +59,12 @@ def doubt(value: Any, zone: tzinfo) -> timedelta:
     found = datetime.fromisoformat(value)
     if found.tzinfo is not None:
         return timedelta(0)
-    first, second = (found.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    return _twice(found, zone)
+
+
+def _twice(wall: datetime, zone: tzinfo) -> timedelta:
+    """How far apart the two instants are at which a clock on a wall shows `wall`, 0 if there is one."""
+    first, second = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     return max(second - first, timedelta(0))
 
 
@@ -76,10 +81,14 @@ def resolution(listing: ListSettings) -> timedelta:
 def question(listing: ListSettings, window: Window, zone: tzinfo) -> Mapping[str, str]:
     """The filter's parameters for at least `window`.
 
-    Nobody says whether a provider's bounds are inclusive, so one step more is asked for at both ends.
+    Nobody says whether a provider's bounds are inclusive, so one step more is asked for at both ends. What happened in
+    an hour that comes twice is read as of the first: a window that ends there asks for the second as well, or would
+    lack what is known to lie in it (C10).
     """
     step = resolution(listing)
     begin, end = listing.filters.names
+    last = (window.end - timedelta.resolution).astimezone(zone).replace(tzinfo=None)
+    window = Window(window.start, window.end + _twice(last, zone))
     asked = {begin: _write(listing, window.start - step, zone)}
     if end is not None:
         asked[end] = _write(listing, window.end + step, zone, up=True)

@@ -260,6 +260,18 @@ def test_what_happened_in_an_hour_that_comes_twice_counts_in_both(hours, counts)
     assert [item.at in window for item in page.items] == [counts]
 
 
+@pytest.mark.parametrize(("minutes", "asked_until"), [(0, 0), (20, 80), (60, 120), (100, 160), (140, 140)])
+def test_a_window_that_ends_in_an_hour_that_comes_twice_asks_for_both(minutes, asked_until):
+    """C10: what is read as of the first hour is listed by the second; a window without it would never be proven."""
+    first = datetime(2026, 10, 25, 0, tzinfo=UTC)  # 02:00 in Berlin for the first time
+    window = Window(first - timedelta(days=1), first + timedelta(minutes=minutes))
+    connector = gateway(timezone="Europe/Berlin")
+    handle, asked = answering({"payments": []})
+    next(iter(connector.pages(client_for(connector, handle), STREAM, window, ())))
+    until = first + timedelta(minutes=asked_until, seconds=1)
+    assert f"{until:%Y-%m-%dT%H:%M:%SZ}" in dict(asked[0].url.params).values()
+
+
 def test_a_zero_is_no_time():
     """Some write 0 where nothing has happened yet: the item is as old as it was made."""
     for unset in (0, "0", None, ""):
