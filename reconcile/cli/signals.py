@@ -55,7 +55,7 @@ def _watch(stop: Stop, over: threading.Event) -> None:
         if over.is_set():
             return
     if not over.wait(PATIENCE):
-        leave(stop.exit_code)
+        _leave(stop.exit_code)  # nothing is flushed: a pipe that nobody reads may be what is waited for
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -275,17 +276,28 @@ def test_a_process_that_stays_is_gone_in_time_whatever_it_waits_for(monkeypatch,
         return True
 
     monkeypatch.setattr(signals, "PATIENCE", 0.01)
-    monkeypatch.setattr(signals, "leave", leave)
+    monkeypatch.setattr(signals, "_leave", leave)
     monkeypatch.setattr(server, "serve", lambda work, *_: stuck(work.stop))
     monkeypatch.setattr(Daemon, "run", lambda daemon: stuck(daemon._context.stop))
     main([command])
     assert left == [143]
 
 
+def test_output_that_nobody_reads_keeps_no_process(monkeypatch):
+    """L2: a pipe that is full and whose reader is stuck is waited for by whoever writes, not by the end."""
+    gone, stop = threading.Event(), Stop()
+    monkeypatch.setattr(signals, "PATIENCE", 0.01)
+    monkeypatch.setattr(signals.os, "_exit", lambda _code: gone.set())
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(flush=gone.wait, write=len))
+    with signals.in_time(stop):
+        stop.set(143)
+        assert gone.wait(5)
+
+
 def test_a_process_that_ends_by_itself_is_let_end(monkeypatch):
     """L2: what is done in time says so with its own exit code, after all it has to close is closed."""
     left = []
-    monkeypatch.setattr(signals, "leave", left.append)
+    monkeypatch.setattr(signals, "_leave", left.append)
     stop = Stop()
     with signals.in_time(stop):
         stop.set(143)
