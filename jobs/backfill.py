@@ -129,9 +129,10 @@ def _read(
         chosen = [one for one in plans if not options.streams or one.ref.name in options.streams]
         shared = _streaming(context, options, source, connector, client, lease, ask)
         _tell(result, _log_first(shared, chosen))
+        whole = not any(stream.error for stream in result.streams)
         if lease is not None and options.baseline:
-            asking.promise(ask, lease, whole=not any(stream.error for stream in result.streams))
-        if lease is not None and not options.streams:
+            asking.promise(ask, lease, whole=whole)
+        if lease is not None and not options.streams and (whole or not options.baseline):
             left = settle_left(shared, [str(one.ref) for one in plans])
             result.codes += left.codes
             result.notes += left.notes

@@ -6,11 +6,14 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from support.rows import add_event
 from support.running import Bench, a_bench, add_shop, at_failpoint, kinds
 
 from connectors.shopify import listing
-from reconcile.ledger import horizons, leases
+from reconcile.ledger import horizons, leases, streams
 from reconcile.ledger.leases import Holder
+from reconcile.ledger.tables import events
+from reconcile.model import EventState
 from reconcile.sandbox.fake import Handle
 
 ORDERS = 12  # too few for the valve to close for their share
@@ -94,6 +97,22 @@ def test_a_baseline_that_met_an_error_lets_nothing_go(bench):
     report = bench.run(since=None)
     assert (report.exit_code, bench.effects) == (3, [])
     assert any("the valve is closed" in note for note in report.notes)
+
+
+def test_a_baseline_that_met_an_error_passes_nothing_of_streams_it_did_not_read(bench):
+    """C3: what another stream holds stays held as well, and that stream is not trusted, until the baseline is whole."""
+
+    def broken(_request: httpx.Request, _: Handle) -> httpx.Response:
+        return httpx.Response(400, json={"errors": "no"})
+
+    with bench.ledger.write() as tx:
+        add_event(tx, source="shop", id="old", state=EventState.HELD, stream="checkouts", next_at=None)
+    bench.faults["shop"].add(broken, path=r"/orders\.json", nth=2)
+    for exit_code, state in ((4, "held"), (0, "handled")):
+        assert baseline(bench).exit_code == exit_code
+        with bench.ledger.read() as tx:
+            (old,) = tx.connection.execute(events.select().where(events.c.id == "old"))
+            assert (old.state, streams.get(tx, "shop", "checkouts").trusted) == (state, exit_code == 0)
 
 
 def test_a_baseline_that_lost_its_lease_moves_no_horizon(bench):
