@@ -93,7 +93,7 @@ def for_third_party(news: News, *, source: str, sender: str, minor: bool = False
         over=_oldest(over),
         over_more=max(0, len(over) - MOST_NAMED),
         sender=sender,
-        minor=minor and any(incident.amount for incident in still),
+        minor=minor and any(incident.amount for incident, _ in news),
     )
 
 

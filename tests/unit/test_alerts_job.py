@@ -351,3 +351,9 @@ def test_cents_are_not_taken_for_euros(office, monkeypatch):
     for address, said in ((OPS, "(1999 eur, in its smallest unit)"), (PARTY, "1999 usd is 19.99")):
         mail = office.post.to(address)[-1]
         assert all(mail.part(part).count(said) == 1 for part in ("plain", "html")), mail.part("plain")
+    with office.ledger.write() as tx:
+        assert incidents.close_kind(tx, source="cents", kind=IncidentKind.UNRESOLVED, note="paid") == 2
+    office.run()
+    mail = office.post.to(PARTY)[-1]
+    assert str(mail.message["Subject"]) == "transactions settled (cents)"
+    assert all(mail.part(part).count("1999 usd is 19.99") == 1 for part in ("plain", "html"))
