@@ -15,7 +15,18 @@ from sqlalchemy import Row, Table, and_, delete, exists, func, or_, select, tupl
 
 from reconcile.ledger import horizons, subjects
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.tables import aliases, attempts, bodies, coverage, events, gaps, run_streams, runs, streams
+from reconcile.ledger.tables import (
+    aliases,
+    attempts,
+    bodies,
+    coverage,
+    events,
+    findings,
+    gaps,
+    run_streams,
+    runs,
+    streams,
+)
 from reconcile.ledger.tables_alerts import incidents as incident
 from reconcile.ledger.tables_alerts import mails, notices, recipients
 from reconcile.ledger.tables_transactions import transactions as transaction
@@ -110,7 +121,8 @@ def old_runs(tx: Tx, before: datetime) -> int:
     newest = tx.connection.execute(select(runs.c.id).order_by(runs.c.id.desc()).limit(RUNS_KEPT)).scalars().all()
     query = select(runs.c.id).where(runs.c.id < min(newest, default=""), runs.c.finished_at < before).limit(BATCH)
     ids = tx.connection.execute(query).scalars().all()
-    tx.connection.execute(delete(run_streams).where(run_streams.c.run_id.in_(ids)))
+    for table in (run_streams, findings):  # the latter are left only of runs that were killed
+        tx.connection.execute(delete(table).where(table.c.run_id.in_(ids)))
     return tx.connection.execute(delete(runs).where(runs.c.id.in_(ids))).rowcount
 
 

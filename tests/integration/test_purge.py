@@ -9,8 +9,10 @@ from sqlalchemy import func, select
 from support.running import NOON, Bench, add_shop, at_failpoint
 
 from reconcile.errors import ConfigError
-from reconcile.ledger import purging, transactions
+from reconcile.ledger import findings, purging, transactions
+from reconcile.ledger.findings import Finding
 from reconcile.ledger.tables import bodies, events, gaps, runs
+from reconcile.ledger.tables import findings as finding
 from reconcile.model import Subject
 from reconcile.operator import repair
 from reconcile.sandbox.clock import SettableClock
@@ -217,13 +219,20 @@ def test_keys_stay_as_long_as_anything_is_left_to_read_of_their_time(bench):
 
 
 def test_old_runs_go_but_for_the_newest(bench, monkeypatch):
-    """Runs are rows too; the newest stay, whatever their age."""
+    """Runs are rows too, with what killed ones had found; the newest stay, whatever their age."""
     monkeypatch.setattr(purging, "RUNS_KEPT", 2)
+    with bench.ledger.write() as tx:
+        found = [
+            Finding(tx.connection.execute(select(of(runs.c.id))).scalar_one(), "acme", "orders", "0:0")
+            for of in (func.min, func.max)
+        ]
+        findings.add(tx, found)
     for _ in range(5):
         bench.run("dispatch", since=None)
     bench.clock.advance(40 * DAY)
     purge(bench)
     assert count(bench, runs) == 2
+    assert count(bench, finding) == 0
 
 
 def test_batches_reach_everything(bench, monkeypatch):
