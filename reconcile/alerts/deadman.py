@@ -29,25 +29,30 @@ _BUSY = Busy.exit_code
 _RUNS = uuid.UUID("1b0a2c0e-6d5e-5f0b-8a41-3c9be9d1f7aa")
 
 
-def begin(context: Context, options: Options, jobs: Sequence[str]) -> None:
-    """Say that a run begins; nobody waits for the answer. One that will find others at work would leave a beginning
-    without an end.
+def begin(context: Context, options: Options, jobs: Sequence[str]) -> Ping | None:
+    """Say that a run begins, beside its work. One that will find others at work would leave it without an end."""
+    if not _is_told(context, options, jobs) or _at_work(context, options):
+        return None
+    return _start(context, "/start")
+
+
+def end(context: Context, options: Options, jobs: Sequence[str], report: RunReport, began: Ping | None = None) -> None:
+    """Say how a run ended. It ended well only if it proved all it was asked to: one can be alive and stuck.
+
+    A beginning that is still on its way goes first: heard after the end, it would begin a run that never ends.
     """
-    if _is_told(context, options, jobs) and not _at_work(context, options):
-        _start(context, "/start")
-
-
-def end(context: Context, options: Options, jobs: Sequence[str], report: RunReport) -> None:
-    """Say how a run ended. It ended well only if it proved all it was asked to: one can be alive and stuck."""
     if not _is_told(context, options, jobs):
         return
     read = all(stream.covered for stream in report.streams)
     if report.exit_code == _BUSY and not read:
         return
+    patience = HURRY if context.stop.is_set() else DEADLINE
+    if began is not None:
+        began.join(patience)
     proven = report.exit_code in (0, 3, _BUSY) and read
     failed = f"/{report.exit_code}" if report.exit_code not in (0, 3) else "/fail"
     ping = _start(context, "" if proven else failed)
-    ping.join(HURRY if context.stop.is_set() else DEADLINE)
+    ping.join(patience)
     if ping.trouble or ping.is_alive():
         report.notes.append(f"alerts: the dead-man's switch was not reached: {ping.trouble or 'no answer in time'}")
 
@@ -65,7 +70,7 @@ def _at_work(context: Context, options: Options) -> bool:
         return any(job == _READS and source in names for source, job, _, _ in leases.held(tx))
 
 
-class _Ping(threading.Thread):
+class Ping(threading.Thread):
     """One request, beside the run. `trouble` says why it failed, without the URL: who knows it can ping too."""
 
     def __init__(self, url: str, end: str, rid: str) -> None:
@@ -74,6 +79,7 @@ class _Ping(threading.Thread):
         self.trouble = ""
 
     def run(self) -> None:
+        """Send it."""
         try:
             url = httpx.URL(self._url)
             self._send(url.copy_with(path=url.path.rstrip("/") + self._end).copy_merge_params({"rid": self._rid}))
@@ -86,10 +92,10 @@ class _Ping(threading.Thread):
                 self.trouble = f"{url.host} answered {answer.status_code}"
 
 
-def _start(context: Context, end: str) -> _Ping:
+def _start(context: Context, end: str) -> Ping:
     alerts = context.config.alerts
     assert alerts is not None  # noqa: S101 - narrows for mypy; `_is_told` has asked
     assert alerts.ping is not None  # noqa: S101 - likewise
-    ping = _Ping(alerts.ping.get_secret_value(), end, str(uuid.uuid5(_RUNS, context.run_id)))
+    ping = Ping(alerts.ping.get_secret_value(), end, str(uuid.uuid5(_RUNS, context.run_id)))
     ping.start()
     return ping

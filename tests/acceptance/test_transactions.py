@@ -64,8 +64,11 @@ def test_a_pending_payment_is_followed_to_its_end(project):
     with stripe(project) as fake:
         intent = processing(fake)
         track = ("transactions", "track", intent, "--source", "pay", "--amount", "1999", "--currency", "usd")
-        assert project.call(*track, "--at", "1d").stdout == f"pay payment_intent/{intent}: followed\n"
-        assert project.call(*track).stdout == f"pay payment_intent/{intent}: followed already\n"
+        assert (
+            project.call(*track, "--at", "1d").stdout
+            == f"pay payment_intent/{intent}: followed, and 1999 usd expected\n"
+        )
+        assert project.call(*track).stdout == f"pay payment_intent/{intent}: followed already, and 1999 usd expected\n"
         dry = project.call_json("run", "status-checks", "--dry-run")
         assert (dry["transactions"]["checked"], fake.requests) == (1, [])
         assert dry["notes"] == [f"pay: would ask about 1 transactions: payment_intent/{intent}"]
@@ -150,7 +153,7 @@ def test_names_that_name_nothing_are_said_so(project):
     with stripe(project) as fake:
         intent = processing(fake)
         for words, said in (
-            (("track", intent, "--source", "till"), "no source is called 'till'; there are: pay"),
+            (("track", intent, "--source", "till"), "no source is called till; schedules.yaml has: pay"),
             (("track", "x_1", "--source", "pay"), "say of which type x_1 is; there are: charge, checkout.session"),
             (("track", intent, "--source", "pay", "--type", "invoice"), "no type of transaction is called invoice"),
             (("track", intent, "--source", "pay", "--amount", "much"), "no amount: 'much'"),
