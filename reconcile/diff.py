@@ -29,6 +29,9 @@ from reconcile.model import (
     micros,
 )
 
+#: Looked up once: an enumeration's own lookup takes a tenth of the judgement of a listed fact.
+_REPEATED, _STATE = Occurrence.REPEATED, Occurrence.STATE
+
 
 class Standing(IntEnum):
     """How the record stands to one fact, worst first: an item is counted by the worst of its facts."""
@@ -62,7 +65,8 @@ class Questions:
 
     `facts` and `states` are asked by key and by (subject, version); `ids` by the provider's id. `filtered` counts
     items that are repeats, outside the window, or prove no subscribed fact; `beside` the first two. `seen` are the
-    items none of whose facts accounts for their version: the ledger may know those in an older one.
+    items none of whose facts accounts for their version: the ledger may know those in an older one. `repeated` are
+    the places in `facts` of those that happen again and again.
     """
 
     facts: list[Asked] = field(default_factory=list)
@@ -72,6 +76,7 @@ class Questions:
     filtered: int = 0
     beside: int = 0
     judged: int = 0
+    repeated: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +124,10 @@ def ask_snapshots(
     whichever window listed it. `seen` is the (id, version) of every item the window listed so far; it grows.
     """
     asked = Questions()
-    facts, states = asked.facts, asked.states
+    facts, states, repeated = asked.facts, asked.states, asked.repeated
     topics, start, end = frozenset(floors), window.start, window.end
     earliest = {topic: instant(floor) for topic, floor in floors.items()}
+    judged = 0
     for place, item in enumerate(items):
         mark = (item.subject.id, item.version)
         if mark in seen or not start <= item.at < end:
@@ -130,13 +136,18 @@ def ask_snapshots(
         seen.add(mark)
         counted = carried = False
         for one in rebuild(item, topics):
-            if one.occurred_at >= earliest[one.topic]:
-                counted = True
-                carried = carried or one.carried is not None
-                (states if one.kind is Occurrence.STATE else facts).append(Asked(place, one))
+            if one.occurred_at < earliest[one.topic]:
+                continue
+            counted = True
+            carried = carried or one.carried is not None
+            kind = one.kind
+            if kind is _REPEATED:
+                repeated.append(len(facts))
+            (states if kind is _STATE else facts).append(Asked(place, one))
         if not carried:
             asked.seen.append(item)
-        asked.judged += counted
+        judged += counted
+    asked.judged = judged
     asked.filtered = len(items) - asked.judged
     return asked
 

@@ -58,6 +58,10 @@ class Occurrence(StrEnum):
     REPEATED = "repeated"  # it happens again and again, undated: cannot be rebuilt once one is recorded
 
 
+#: Looked up once: an enumeration's own lookup takes a tenth of the judgement of a listed fact.
+_STATE = Occurrence.STATE
+
+
 class EventState(StrEnum):
     """Where an event is on its way to the handler."""
 
@@ -243,9 +247,15 @@ class Candidate(msgspec.Struct, frozen=True):
         """
         if not self.whole:
             return None
-        if self.kind is Occurrence.STATE or self.version // 1_000_000 == self.occurred_at.timestamp() // 1:
+        if self.kind is _STATE or self.version // 1_000_000 == _second(self.occurred_at):
             return self.version
         return None
+
+
+def _second(at: datetime) -> int:
+    """Whole seconds since 1970; `timestamp` takes twice as long, and this is asked of every listed fact."""
+    since = at - EPOCH
+    return since.days * 86_400 + since.seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,9 @@ from reconcile.ledger.rowset import Rowset
 from reconcile.ledger.tables import events as table
 from reconcile.model import DONE_STATES, EventState
 
-_DONE = ", ".join([f"'{state}'" for state in DONE_STATES if state is not EventState.IGNORED] + [":ignored"])
+#: Almost all that is asked for is handled: one comparison, where an `in` of several is looked up.
+_OTHERS = [f"'{state}'" for state in DONE_STATES if state not in (EventState.HANDLED, EventState.IGNORED)]
+_IS_DONE = f"(e.state = '{EventState.HANDLED}' or e.state in ({', '.join([*_OTHERS, ':ignored'])}))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +51,20 @@ _IDS = Rowset("ids", id="text")
 
 
 @cache
-def _lacking_sql(dialect: str) -> Any:
-    return text(f"""
-        select 0 as part, facts.n as n from {_FACTS.sql(dialect)} where not exists (
+def _lacking_sql(dialect: str, facts: bool, states: bool, seen: bool) -> Any:  # noqa: FBT001 - which parts it has
+    parts = {
+        f"""select 0 as part, facts.n as n from {_FACTS.sql(dialect)} where not exists (
             select 1 from reconcile_event e
-            where e.source = :source and e.fact = facts.key and e.state in ({_DONE}))
-        union all
-        select 1, states.n from {_STATES.sql(dialect)} where not exists (
+            where e.source = :source and e.fact = facts.key and {_IS_DONE})""": facts,
+        f"""select 1 as part, states.n as n from {_STATES.sql(dialect)} where not exists (
             select 1 from reconcile_event e
             where e.source = :source and e.subject_type = states.type and e.subject_id = states.id
-              and e.carried >= states.version and e.state in ({_DONE})
-              and e.topic in (select topic from {_TOPICS.sql(dialect)}))
-        union all
-        select 2, seen.n from {_SEEN.sql(dialect)} cross join reconcile_subject s
-        where s.source = :source and s.type = seen.type and s.id = seen.id and s.version < seen.version
-        """)
+              and e.carried >= states.version and {_IS_DONE}
+              and e.topic in (select topic from {_TOPICS.sql(dialect)}))""": states,
+        f"""select 2 as part, seen.n as n from {_SEEN.sql(dialect)} cross join reconcile_subject s
+            where s.source = :source and s.type = seen.type and s.id = seen.id and s.version < seen.version""": seen,
+    }
+    return text(" union all ".join(part for part, asked in parts.items() if asked))
 
 
 def lacking(
@@ -83,18 +84,19 @@ def lacking(
     which subjects the ledger knows only in an older version than the page shows. Without `ignored_is_done` an event
     that nobody wanted when it came accounts for nothing.
     """
-    dialect = tx.dialect
-    bound = {
-        "source": source,
-        "ignored": _ignored(ignored_is_done),
-        **_FACTS.bind(dialect, [(key,) for key in facts]),
-        **_STATES.bind(dialect, states),
-        **_TOPICS.bind(dialect, [(topic,) for topic in topics]),
-        **_SEEN.bind(dialect, seen),
-    }
+    dialect, bound = tx.dialect, {"source": source}
+    if facts or states:
+        bound["ignored"] = _ignored(ignored_is_done)
+    if facts:
+        bound |= _FACTS.bind(dialect, facts)
+    if states:
+        bound |= _STATES.bind(dialect, states) | _TOPICS.bind(dialect, topics)
+    if seen:
+        bound |= _SEEN.bind(dialect, seen)
     parts: tuple[list[int], list[int], list[int]] = ([], [], [])
-    for part, n in tx.connection.execute(_lacking_sql(dialect), bound):
-        parts[part].append(n)
+    if facts or states or seen:
+        for part, n in tx.connection.execute(_lacking_sql(dialect, bool(facts), bool(states), bool(seen)), bound):
+            parts[part].append(n)
     return Lacking(*parts)
 
 
@@ -102,10 +104,10 @@ def lacking(
 def _ids_sql(dialect: str) -> Any:
     return text(f"""
         select ids.n from {_IDS.sql(dialect)} where not exists (
-            select 1 from reconcile_event e where e.source = :source and e.id = ids.id and e.state in ({_DONE}))
+            select 1 from reconcile_event e where e.source = :source and e.id = ids.id and {_IS_DONE})
         and not exists (
             select 1 from reconcile_alias a join reconcile_event e on e.seq = a.seq
-            where a.source = :source and a.id = ids.id and e.state in ({_DONE}))
+            where a.source = :source and a.id = ids.id and {_IS_DONE})
         """)
 
 
@@ -115,7 +117,7 @@ def _ignored(is_done: bool) -> str:  # noqa: FBT001 - a setting passed through
 
 def unfinished_ids(tx: Tx, source: str, ids: Sequence[str], *, ignored_is_done: bool = True) -> list[int]:
     """The places in `ids` of logged events that no finished event accounts for; one statement."""
-    bound = {"source": source, "ignored": _ignored(ignored_is_done), **_IDS.bind(tx.dialect, [(id_,) for id_ in ids])}
+    bound = {"source": source, "ignored": _ignored(ignored_is_done), **_IDS.bind(tx.dialect, ids)}
     return [row[0] for row in tx.connection.execute(_ids_sql(tx.dialect), bound)]
 
 
@@ -138,7 +140,7 @@ def _by_id_sql(dialect: str) -> Any:
 
 def by_id(tx: Tx, source: str, ids: Sequence[str]) -> dict[str, Held]:
     """The events known by one of `ids`, as their own id or an alias."""
-    bound = {"source": source, **_IDS.bind(tx.dialect, [(id_,) for id_ in ids])}
+    bound = {"source": source, **_IDS.bind(tx.dialect, ids)}
     return {row.asked: _held(row) for row in tx.connection.execute(_by_id_sql(tx.dialect), bound)}
 
 
@@ -154,7 +156,7 @@ def _by_fact_sql(dialect: str) -> Any:
 def by_fact(tx: Tx, source: str, facts: Sequence[str]) -> dict[str, list[Held]]:
     """Every event that holds one of `facts`, oldest recorded first."""
     found: dict[str, list[Held]] = {}
-    bound = {"source": source, **_FACTS.bind(tx.dialect, [(key,) for key in facts])}
+    bound = {"source": source, **_FACTS.bind(tx.dialect, facts)}
     for row in tx.connection.execute(_by_fact_sql(tx.dialect), bound):
         found.setdefault(row.asked, []).append(_held(row))
     return found
@@ -176,7 +178,7 @@ def by_version(tx: Tx, source: str, topics: Iterable[str], states: Sequence[tupl
     bound = {
         "source": source,
         **_STATES.bind(tx.dialect, states),
-        **_TOPICS.bind(tx.dialect, [(topic,) for topic in topics]),
+        **_TOPICS.bind(tx.dialect, topics),
     }
     return {row.asked: _held(row) for row in tx.connection.execute(_by_version_sql(tx.dialect), bound)}
 

@@ -16,7 +16,10 @@ _POSTGRES_TYPES = {"text": "text", "int": "bigint", "blob": "bytea"}
 
 
 class Rowset:
-    """Columns of a page, in order, such as `Rowset("q", id="text", version="int")`; `n` is a row's place."""
+    """Columns of a page, in order, such as `Rowset("q", id="text", version="int")`; `n` is a row's place.
+
+    Rows are sequences of their columns; where there is just one column, its values.
+    """
 
     def __init__(self, name: str, **columns: str) -> None:
         self.name = name
@@ -26,12 +29,12 @@ class Rowset:
         """The FROM item, aliased to the rowset's name."""
         return self._sqlite() if dialect == "sqlite" else self._postgresql()
 
-    def bind(self, dialect: str, rows: Iterable[Sequence[Any]]) -> dict[str, Any]:
+    def bind(self, dialect: str, rows: Iterable[Any]) -> dict[str, Any]:
         """The bound parameters that carry `rows`."""
         if dialect == "sqlite":
-            values = [row[0] for row in rows] if len(self.columns) == 1 else list(rows)
-            return {self.name: msgspec.json.encode(values).decode()}
-        turned = list(zip(*rows, strict=True)) or [()] * len(self.columns)
+            return {self.name: msgspec.json.encode(list(rows)).decode()}
+        alone = len(self.columns) == 1
+        turned = [tuple(rows)] if alone else list(zip(*rows, strict=True)) or [()] * len(self.columns)
         return {f"{self.name}_{column}": list(values) for column, values in zip(self.columns, turned, strict=True)}
 
     def _sqlite(self) -> str:

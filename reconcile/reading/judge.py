@@ -15,7 +15,7 @@ from reconcile.diff import Asked, Findings, Floor, Holder, Questions, Rebuild, S
 from reconcile.ledger import recognition
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.recognition import Held, Lacking
-from reconcile.model import EventState, Item, LoggedEvent, Occurrence, Reported, Snapshot, Subject, Window
+from reconcile.model import EventState, Item, LoggedEvent, Reported, Snapshot, Subject, Window
 from reconcile.transactions import hearing
 from reconcile.transactions.telling import Shows
 
@@ -128,7 +128,7 @@ def _judge_snapshots(tx: Tx, scope: Scope, asked: Questions) -> tuple[Findings, 
         ignored_is_done=not scope.has_handler,
     )
     behind = [(asked.seen[n].subject, asked.seen[n].version) for n in answer.behind]
-    lacking = _facts(tx, scope, asked.facts, answer) + _states(tx, scope, asked.states, answer)
+    lacking = _facts(tx, scope, asked, answer) + _states(tx, scope, asked.states, answer)
     keys = [one.candidate.key for one, holder in lacking if holder is None]
     return diff.of_snapshots(scope.source, lacking, _elsewhere(scope, keys)), behind
 
@@ -137,10 +137,9 @@ def _state(one: Asked) -> tuple[str, str, int]:
     return one.candidate.subject.type, one.candidate.subject.id, one.candidate.version
 
 
-def _facts(tx: Tx, scope: Scope, asked: Sequence[Asked], answer: Lacking) -> list[tuple[Asked, Holder | None]]:
+def _facts(tx: Tx, scope: Scope, asked: Questions, answer: Lacking) -> list[tuple[Asked, Holder | None]]:
     """The facts not done, and the repeatable ones even if done: a later occurrence of those cannot be told apart."""
-    places = set(answer.facts)
-    open_ = [one for n, one in enumerate(asked) if n in places or one.candidate.kind is Occurrence.REPEATED]
+    open_ = [asked.facts[n] for n in sorted({*answer.facts, *asked.repeated})]
     if not open_:
         return []
     holders = recognition.by_fact(tx, scope.source, [one.candidate.key for one in open_])

@@ -17,6 +17,8 @@ PAGES_PER_WINDOW = 20
 FIRST = timedelta(days=1)
 #: How much longer than the last window the next may be: an empty day says little about the day before it.
 GROWTH = 8
+#: A century is longer than any provider remembers, and keeps the arithmetic within what dates can be.
+LONGEST = timedelta(days=36_500)
 
 
 class Tiler:
@@ -73,7 +75,7 @@ class Tiler:
         with self._lock:
             seen = items / window.seconds
             self._density = seen if self._density == 0 else (self._density + seen) / 2
-            grown = self._length * GROWTH
+            grown = min(self._length * GROWTH, LONGEST)
             self._length = min(grown, self._by_density()) if self._density > 0 else grown
 
     def cut(self, window: Window) -> bool:
@@ -88,5 +90,4 @@ class Tiler:
 
     def _by_density(self) -> timedelta:
         seconds = self._target / self._density if self._density > 0 else FIRST.total_seconds()
-        # A century is longer than any provider remembers, and keeps the arithmetic within `timedelta`.
-        return timedelta(seconds=min(max(seconds, self._step.total_seconds(), 1.0), 3.2e9))
+        return timedelta(seconds=min(max(seconds, self._step.total_seconds(), 1.0), LONGEST.total_seconds()))

@@ -48,6 +48,17 @@ def test_empty_time_is_crossed_in_growing_steps():
     assert requests <= 5
 
 
+def test_many_empty_stretches_make_no_window_longer_than_dates_go():
+    """C3: each empty one lets the next be longer, and there may be any number of them."""
+    hours = [Window(EPOCH + hour * 7200 * SECOND, EPOCH + (hour * 7200 + 3600) * SECOND) for hour in range(50)]
+    tiler = Tiler(hours, page_size=100, step=SECOND)
+    taken = []
+    while (window := tiler.next()) is not None:
+        tiler.note(window, 0)
+        taken.append(window)
+    assert merge(taken) == hours
+
+
 def test_the_newest_stretch_comes_first():
     """C10: what moved on is seen in its newer window before the older one is checked."""
     tiler = Tiler([YEAR], page_size=100, step=SECOND)
