@@ -21,6 +21,8 @@ STARTING = (
     "test_cli_alerts",
     "test_cli_exit_codes",
     "test_cli_operate",
+    "test_cli_secrets",
+    "test_cli_signals",
     "test_cli_subscriptions",
     "test_daemon",
     "test_deploy",
