@@ -52,7 +52,7 @@ class Holder:
     reconstructed: bool = False
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """One fact of one item of a page; `place` is the item's place on the page."""
 
     place: int

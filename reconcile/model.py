@@ -216,7 +216,7 @@ class LoggedEvent(msgspec.Struct, frozen=True):
 Item = Snapshot | LoggedEvent
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     """A fact that a snapshot proves. `body()` builds the bytes of the event, asked only for what is missing.
 
     `reason` is set when the fact is known to have happened but no faithful event can be built of it. `whole` says

@@ -71,13 +71,14 @@ def unknown_means_failed(stack: ExitStack) -> None:
     """A provider that does not know it yet is taken to have refused it (P2)."""
     true = answers.Sheet.note
 
-    def note(self: Any, one: Any, answer: Any) -> None:
+    def note(self: Any, one: Any, answered: Any) -> None:
+        answer = answered.answer
         if answer.reported is None and not answer.failure:
             self.was[one.subject] = one
             failed = replace(one, state=State.SETTLED, status="failed", ended_at=self.now, attempts=one.attempts + 1)
             self.ended.append((failed, answer))
         else:
-            true(self, one, answer)
+            true(self, one, answered)
 
     swap(stack, answers.Sheet, "note", note)
 

@@ -251,7 +251,7 @@ class History:
         world.pass_time(3600 + plan.lag)
         for _ in range(QUIET_RUNS):
             before = self._standing()
-            report = self._calm_run(EVERYTHING)
+            report = self._calm_run(EVERYTHING, force=True)  # a closed valve has been told of: somebody decides
             if self._standing() == before:  # H12: a run over a quiet world did nothing at all
                 self._at_the_end(report)
                 return
@@ -263,8 +263,8 @@ class History:
         changing = sum(one.method != "GET" for one in world.heard)
         return self._rows.standing(), world.service.calls, len(world.post.sent), changing
 
-    def _calm_run(self, jobs: Sequence[str]) -> RunReport:
-        report = self._run(jobs, Options(wait=timedelta(seconds=70)), calm=True)
+    def _calm_run(self, jobs: Sequence[str], *, force: bool = False) -> RunReport:
+        report = self._run(jobs, Options(wait=timedelta(seconds=70), force=force), calm=True)
         assert report is not None, "nobody was to die any more"
         return report
 
