@@ -247,15 +247,11 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
         """
         if not self.whole:
             return None
-        if self.kind is _STATE or self.version // 1_000_000 == _second(self.occurred_at):
+        if self.kind is _STATE:
             return self.version
-        return None
-
-
-def _second(at: datetime) -> int:
-    """Whole seconds since 1970; `timestamp` takes twice as long, and this is asked of every listed fact."""
-    since = at - EPOCH
-    return since.days * 86_400 + since.seconds
+        # `timestamp` takes twice as long, and this is asked of every listed fact.
+        since = self.occurred_at - EPOCH
+        return self.version if self.version // 1_000_000 == since.days * 86_400 + since.seconds else None
 
 
 @dataclass(frozen=True, slots=True)
