@@ -236,8 +236,10 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def key(self) -> str:
-        """The fact's key."""
-        return fact_key(self.topic, self.subject.id, self.occurrence)
+        """The fact's key, as `fact_key` makes it; written out, for it is asked of every listed fact."""
+        if self.occurrence:
+            return f"{self.topic}:{self.subject.id}:{self.occurrence}"
+        return f"{self.topic}:{self.subject.id}"
 
     @property
     def carried(self) -> int | None:
@@ -247,11 +249,12 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
         """
         if not self.whole:
             return None
+        version = self.version
         if self.kind is _STATE:
-            return self.version
+            return version
         # `timestamp` takes twice as long, and this is asked of every listed fact.
         since = self.occurred_at - EPOCH
-        return self.version if self.version // 1_000_000 == since.days * 86_400 + since.seconds else None
+        return version if version // 1_000_000 == since.days * 86_400 + since.seconds else None
 
 
 @dataclass(frozen=True, slots=True)

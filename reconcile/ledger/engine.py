@@ -14,7 +14,7 @@ from reconcile.ledger import postgresql, sqlite
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One database we speak: `make` gives (reader, writer) on one pool, `probe` raises unless tables can be written."""
+    """One database we speak: `make` gives (reader, writer), `probe` raises unless tables can be written."""
 
     make: Callable[[URL], tuple[Engine, Engine]]
     probe: Callable[[Engine, str], None]
@@ -38,6 +38,11 @@ class Engines:
     def probe(self, table: str) -> None:
         """Raise the database's error unless the rows of `table` can be written."""
         ENGINES[self.dialect].probe(self.writer, table)
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.reader.dispose()
+        self.writer.dispose()
 
 
 def parse(url: str) -> URL:

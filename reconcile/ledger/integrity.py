@@ -25,7 +25,7 @@ def schema(url: str) -> tuple[str, str]:
         with translated(), engines.reader.connect() as connection:
             return revision(connection), REVISIONS[-1]
     finally:
-        engines.writer.dispose()
+        engines.dispose()
 
 
 def problems(tx: Tx) -> list[str]:

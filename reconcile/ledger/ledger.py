@@ -108,7 +108,7 @@ class Ledger:
 
     def close(self) -> None:
         """Close every pooled connection."""
-        self._engines.writer.dispose()
+        self._engines.dispose()
 
     def _prepare(self, *, create: bool) -> None:
         with self.read() as tx:

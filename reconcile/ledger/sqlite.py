@@ -11,12 +11,12 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from reconcile.errors import LedgerError
 from reconcile.ledger.errors import is_locked
@@ -24,12 +24,21 @@ from reconcile.ledger.errors import is_locked
 BUSY_MS = 5000
 #: Seconds between looks for the write lock: at first, and once it has been missed for `_EAGER` seconds.
 _LOOK, _LOOK_LATER, _EAGER = 0.0005, 0.005, 0.1
-_MODE = "reconcile_begin"
 
 
 def engines(url: URL) -> tuple[Engine, Engine]:
-    """(reader, writer) on one pool; the file is made for its owner alone if it is not there yet."""
+    """(reader, writer), each with a pool of its own; the file is made for its owner alone if it is not there yet.
+
+    `query_only` is said once to a reader's connection: said again for each transaction of a shared one, it would make
+    SQLite compile every statement anew, which takes longer than most of them run.
+    """
     _prepare_file(url)
+    reader, writer = _engine(url, _begin), _engine(url, _begin_immediate)
+    event.listen(reader, "connect", _refuse_writes)
+    return reader, writer
+
+
+def _engine(url: URL, begin: Callable[[PoolProxiedConnection], None]) -> Engine:
     engine = create_engine(
         url,
         poolclass=QueuePool,
@@ -39,9 +48,10 @@ def engines(url: URL) -> tuple[Engine, Engine]:
         hide_parameters=True,
         connect_args={"isolation_level": None, "check_same_thread": False, "timeout": BUSY_MS / 1000},
     )
+    # Not by an event: where one of its events is listened to, SQLAlchemy looks for listeners at every statement.
+    engine.dialect.do_begin = begin  # type: ignore[assignment,method-assign]
     event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin)
-    return engine.execution_options(**{_MODE: "read"}), engine.execution_options(**{_MODE: "write"})
+    return engine
 
 
 class Turns:
@@ -68,9 +78,8 @@ class Turns:
 def probe(writer: Engine, table: str) -> None:
     """Raise unless `table` may be written; a database that someone else is writing at this moment may be."""
     with writer.connect() as connection:
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - narrows for mypy
-        driver.executescript("PRAGMA query_only = 0; PRAGMA busy_timeout = 0")
+        driver = _driver(connection.connection)
+        driver.execute("PRAGMA busy_timeout = 0")
         try:
             driver.execute("BEGIN IMMEDIATE")
             driver.execute(f"update {table} set version_num = version_num")
@@ -108,21 +117,29 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
         return
 
 
-def _begin(connection: Connection) -> None:
-    """On the driver's own connection: SQLAlchemy's way there costs more than the statements do."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - narrows for mypy
-    writes = connection.get_execution_options().get(_MODE) == "write"
-    driver.execute(f"PRAGMA query_only = {0 if writes else 1}")
-    if not writes:
-        driver.execute("BEGIN")
-        return
+def _refuse_writes(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA query_only = 1")
+
+
+def _begin(connection: PoolProxiedConnection) -> None:
+    _driver(connection).execute("BEGIN")
+
+
+def _begin_immediate(connection: PoolProxiedConnection) -> None:
+    driver = _driver(connection)
     driver.execute("PRAGMA busy_timeout = 0")
     try:
         if not _took_write_lock(driver):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")  # to raise what SQLAlchemy makes of the driver's error
+            driver.execute("BEGIN IMMEDIATE")  # to raise why
     finally:
         driver.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+
+
+def _driver(connection: PoolProxiedConnection) -> sqlite3.Connection:
+    """The driver's own connection: SQLAlchemy's way there costs more than the statements do."""
+    driver = connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - narrows for mypy
+    return driver
 
 
 def _took_write_lock(driver: sqlite3.Connection) -> bool:

@@ -251,7 +251,7 @@ def test_bound_values_never_show(ledger):
 
 def test_all_connections_in_use_is_said(ledger, monkeypatch):
     """A program that has leaked every connection gets a word, not a hang."""
-    pool = ledger._engines.writer.pool
+    pool = ledger._engines.reader.pool
     monkeypatch.setattr(pool, "_timeout", 0.01)
     held = [ledger._engines.reader.connect() for _ in range(pool.size() + pool._max_overflow)]
     with pytest.raises(LedgerError, match="every connection is in use"), ledger.read():

@@ -33,7 +33,7 @@ def execute(url, *statements):
         rows = [connection.execute(text(statement)) for statement in statements]
         rows = [list(result) if result.returns_rows else [] for result in rows]
         connection.commit()
-    engines.writer.dispose()
+    engines.dispose()
     return rows
 
 
@@ -58,7 +58,7 @@ def test_migrations_make_what_the_code_reads(databases, tmp_path):
         dialect = dialect_of(upgraded)
         engines = connect(created)
         whole_metadata().create_all(engines.writer)
-        engines.writer.dispose()
+        engines.dispose()
         assert shape(upgraded, dialect) == shape(created, dialect)
 
 

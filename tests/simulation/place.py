@@ -60,7 +60,7 @@ class Place:
 
     def clear(self) -> None:
         """An empty ledger, and nothing else."""
-        self.engines.writer.dispose()
+        self.engines.dispose()
         for path in self.folder.iterdir():
             path.unlink()
         (self.folder / "ledger.db").write_bytes(self.ledger)
