@@ -11,7 +11,8 @@ from reconcile.connector import ManagesSubscriptions, SeesSubscriptions, Subscri
 from reconcile.errors import ProviderError
 from reconcile.http import ProviderClient
 from reconcile.ledger.subscriptions import Ours
-from reconcile.subscriptions.compare import Found, Situation, compare, is_at, sends
+from reconcile.subscriptions.compare import compare
+from reconcile.subscriptions.plan import Found, Situation, is_at, sends
 from reconcile.subscriptions.source import usable, wanted_of
 
 _SAID = {

@@ -15,8 +15,8 @@ from reconcile.config.urls import shown
 from reconcile.connector import Subscription
 from reconcile.context import Options
 from reconcile.report import exit_code
-from reconcile.subscriptions.compare import Action, Step
 from reconcile.subscriptions.overview import Looked, look
+from reconcile.subscriptions.plan import Action, Step
 
 Prune = Annotated[
     bool, typer.Option("--prune", help="Delete those recorded as ours that nothing needs; never anyone else's.")

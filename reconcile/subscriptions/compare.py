@@ -7,136 +7,18 @@ is nobody's business, unless it is recorded as ours (S3).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from reconcile.config.urls import same_url
 from reconcile.connector import Mend, Subscription, Wanted
-from reconcile.topics import Topics
-
-
-class Found(StrEnum):
-    """How a wanted topic is served."""
-
-    OK = "ok"
-    MISSING = "missing"
-    DISABLED = "disabled"
-    WRONG_TOPICS = "wrong_topics"
-    WRONG_URL = "wrong_url"
-    WRONG_VERSION = "wrong_version"  # or format
-    DUPLICATE = "duplicate"
-
-
-class Action(StrEnum):
-    """What is done about it."""
-
-    NONE = "none"
-    CREATED = "created"
-    ENABLED = "enabled"
-    UPDATED = "updated"
-    REPORTED = "reported"  # nothing can be done from here, or nothing may
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One wanted topic."""
-
-    topic: str
-    found: Found
-    action: Action
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One repair, of all the `rows` that ask for it.
-
-    `wanted` is what to make or what `subscription` shall become; `first` has to be deleted before, where there may be
-    only one. `why` says what a person has to do where we do nothing.
-    """
-
-    rows: tuple[Row, ...]
-    wanted: Wanted
-    subscription: Subscription | None = None
-    first: Subscription | None = None
-    why: str = ""
-
-    @property
-    def action(self) -> Action:
-        """What is done: to create anything outweighs the rest, and to enable something to change it."""
-        actions = [row.action for row in self.rows]
-        order = (Action.CREATED, Action.ENABLED, Action.UPDATED, Action.REPORTED)
-        return next((one for one in order if one in actions), Action.NONE)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Every wanted topic in one step, and those of ours that nothing needs once the steps are done."""
-
-    steps: tuple[Step, ...] = ()
-    extra: tuple[Subscription, ...] = ()
-
-    @property
-    def rows(self) -> list[Row]:
-        """One for each wanted topic."""
-        return [row for step in self.steps for row in step.rows]
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What a plan is made of.
-
-    `ours` are the ids recorded as ours, oldest first, and whether what they send can be verified. `accepts` are the API
-    versions that will do, none for any. `mend` is the connector's. `prune` allows deleting what is ours.
-    """
-
-    observed: Sequence[Subscription]
-    mend: Callable[[Subscription, Wanted], Mend]
-    ours: Mapping[str, bool] = field(default_factory=dict)
-    accepts: Sequence[str] = ()
-    prune: bool = False
-
-    def right(self, one: Subscription, wanted: Wanted) -> bool:
-        """Whether its bodies are what the source understands; what is not said is right."""
-        version = not self.accepts or not one.api_version or one.api_version in self.accepts
-        return version and (not wanted.format or not one.format or one.format == wanted.format)
-
-    def usable(self, one: Subscription) -> bool:
-        """Whether what it sends can be verified, as far as we know."""
-        return self.ours.get(one.id, True)
-
-    def good(self, one: Subscription, wanted: Wanted) -> bool:
-        """Whether it counts."""
-        return one.enabled and self.usable(one) and self.right(one, wanted)
-
-    def goal(self, one: Subscription, wanted: Wanted) -> Wanted:
-        """`wanted` with what is right about `one` already: its topics stay, so does a version that will do."""
-        topics = ("*",) if "*" in one.topics else tuple(dict.fromkeys([*one.topics, *wanted.topics]))
-        version = one.api_version if self.right(one, wanted) else wanted.api_version
-        return replace(wanted, topics=topics, api_version=version)
-
-    def can_become(self, one: Subscription, wanted: Wanted) -> bool:
-        """Whether a change makes it `wanted`."""
-        return self.mend(one, self.goal(one, wanted)) is Mend.UPDATE
+from reconcile.subscriptions.plan import Action, Found, Plan, Row, Situation, Step, is_at, sends
+from reconcile.subscriptions.pruning import extra
 
 
 def compare(groups: Sequence[Wanted], situation: Situation) -> Plan:
     """The plan that leaves every wanted topic with one subscription that counts (S1)."""
     steps = tuple(step for wanted in groups for step in _steps(wanted, situation))
-    return Plan(steps, tuple(_extra(groups, steps, situation)))
-
-
-def sends(one: Subscription, topic: str) -> bool:
-    """Whether it is subscribed to `topic`; `*` is everything."""
-    return topic in Topics(one.topics)
-
-
-def is_at(one: Subscription, url: str) -> bool:
-    """Whether it sends to `url`; an address that is no URL (a queue's) is not one of ours."""
-    try:
-        return same_url(one.url, url)
-    except (KeyError, ValueError):
-        return one.url == url
+    return Plan(steps, extra(groups, steps, situation))
 
 
 def _steps(wanted: Wanted, situation: Situation) -> Iterable[Step]:
@@ -189,7 +71,12 @@ def _any(one: Subscription, wanted: Wanted) -> bool:
 def _doubles(one: Subscription, here: Sequence[Subscription], lacking: Wanted, situation: Situation) -> bool:
     """Whether enabling it would send something twice that is sent once now."""
     awake = [other for other in here if situation.good(other, lacking)]
-    return any(sends(other, topic) for other in awake for topic in one.topics)
+    return any(_overlap(one, other) for other in awake)
+
+
+def _overlap(one: Subscription, other: Subscription) -> bool:
+    """Looked at from both: everything is a topic of neither, and sends those of the other."""
+    return any(sends(other, topic) for topic in one.topics) or any(sends(one, topic) for topic in other.topics)
 
 
 def _is_ours_elsewhere(one: Subscription, wanted: Wanted, situation: Situation) -> bool:
@@ -236,16 +123,3 @@ def _one_at_a_time(one: Subscription, wanted: Wanted, *, ours: bool) -> str:
     differs = f"API version {one.api_version}, not {wanted.api_version}" if wanted.api_version else one.format
     remedy = "--prune makes it anew" if ours else "it is not recorded as ours: delete it at the provider"
     return f"subscription {one.id} sends {differs}, which only a new one can change: {remedy}"
-
-
-def _extra(groups: Sequence[Wanted], steps: Sequence[Step], situation: Situation) -> Iterable[Subscription]:
-    """Of ours, those that no wanted topic is served by once the steps are done."""
-    needed = {step.subscription.id for step in steps if step.subscription}
-    first = {step.first.id for step in steps if step.first}
-    for wanted in groups:
-        served = [one for one in situation.observed if is_at(one, wanted.url) and situation.good(one, wanted)]
-        for topic in wanted.topics:
-            senders = {one.id for one in served if sends(one, topic)}
-            if not senders & needed:
-                needed.update([id_ for id_ in situation.ours if id_ in senders][:1])
-    return [one for one in situation.observed if one.id in situation.ours and one.id not in needed | first]

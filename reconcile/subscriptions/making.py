@@ -24,7 +24,7 @@ from reconcile.ledger import leases, subscriptions
 from reconcile.ledger.leases import Lease
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.subscriptions import Ours, Secrecy
-from reconcile.subscriptions.compare import is_at, sends
+from reconcile.subscriptions.plan import is_at, sends
 from reconcile.vault import Vault
 
 #: Keys tried in one run, and requests made under each.

@@ -11,8 +11,8 @@ from reconcile.errors import BadAnswer, NotFound, ProviderError, Rejected
 from reconcile.ledger import incidents, leases, subscriptions
 from reconcile.ledger.ledger import Tx
 from reconcile.model import IncidentKind
-from reconcile.subscriptions.compare import Action, Found, Plan, Row, Situation, Step, is_at, sends
 from reconcile.subscriptions.making import Told, Work, make
+from reconcile.subscriptions.plan import Action, Found, Plan, Row, Situation, Step, is_at, sends
 
 #: The key of the one incident that a source's unrepaired subscriptions are.
 UNREPAIRED = "unrepaired"

@@ -9,7 +9,7 @@ from reconcile.config import SourceConfig
 from reconcile.connector import ManagesSubscriptions, Subscription
 from reconcile.context import Context, Options
 from reconcile.errors import ReconcileError, Stopped
-from reconcile.subscriptions.compare import Action, Step, is_at
+from reconcile.subscriptions.plan import Action, Step, is_at
 from reconcile.subscriptions.source import Survey, survey, unmanaged
 
 OURS, HERE, FOREIGN = "ours", "not ours, at our address", "foreign"

@@ -14,9 +14,10 @@ from reconcile.leasing import holding
 from reconcile.ledger import leases, subscriptions
 from reconcile.ledger.leases import Lease
 from reconcile.ledger.subscriptions import Ours, Secrecy
-from reconcile.subscriptions.compare import Action, Found, Plan, Row, Situation, compare
+from reconcile.subscriptions.compare import compare
 from reconcile.subscriptions.making import Work, resume
 from reconcile.subscriptions.mending import carry_out, told
+from reconcile.subscriptions.plan import Action, Found, Plan, Row, Situation
 from reconcile.vault import Vault
 
 JOB = "subscriptions"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from connectors.shopify.subscriptions import mend as shopify_mend
 from connectors.stripe.endpoints import mend as stripe_mend
 from reconcile.connector import Mend, Subscription, Wanted
-from reconcile.subscriptions.compare import Action, Found, Situation, compare, is_at, sends
+from reconcile.subscriptions.compare import compare
+from reconcile.subscriptions.plan import Action, Found, Situation, is_at, sends
 
 URL, OTHER = "https://hooks.acme.example/pay", "https://other.example/pay"
 OLD, NEW = "2026-07-29.dahlia", "2026-10-28.endive"
@@ -46,6 +47,8 @@ TABLE = {
         [one(topics="a"), one("we_2", "b", enabled=False)], {}, "a:ok/none b:disabled/enabled"),
     "asleep would double": (
         [one(topics="a"), one("we_2", "a b", enabled=False)], {}, "a:ok/none b:wrong_topics/updated"),
+    "asleep and everything would double too": (
+        [one(topics="a"), one("we_2", "*", enabled=False)], {}, "a:ok/none b:wrong_topics/updated"),
     "foreign, elsewhere": ([one(url=OTHER)], {}, "a:missing/created b:missing/created"),
     "ours, elsewhere": ([one(url=OTHER)], {"ours": MINE}, "a:wrong_url/updated b:wrong_url/updated"),
     "ours, elsewhere and disabled": (

@@ -10,14 +10,14 @@ from simulation.upkeep.planted import bug
 
 from jobs import subscriptions as job
 from reconcile.errors import BadAnswer, Retriable
-from reconcile.subscriptions import compare, making, mending, source
-from reconcile.subscriptions.compare import Action, Found, Row, Step
+from reconcile.subscriptions import compare, making, mending, plan, source
+from reconcile.subscriptions.plan import Action, Found, Row, Step
 from reconcile.vault import Vault
 
 
 @bug
 def somebody_elses_subscription_is_moved_to_us(stack: ExitStack) -> None:
-    swap(stack, compare, "_is_ours_elsewhere", lambda one, wanted, situation: not compare.is_at(one, wanted.url))
+    swap(stack, compare, "_is_ours_elsewhere", lambda one, wanted, situation: not plan.is_at(one, wanted.url))
 
 
 @bug
@@ -58,12 +58,12 @@ def secret_is_kept_after_it_counts(stack: ExitStack) -> None:
 
 @bug
 def disabled_is_as_good_as_enabled(stack: ExitStack) -> None:
-    swap(stack, compare.Situation, "good", lambda self, one, wanted: self.usable(one) and self.right(one, wanted))
+    swap(stack, plan.Situation, "good", lambda self, one, wanted: self.usable(one) and self.right(one, wanted))
     true = compare._steps
 
     def steps(wanted: Any, situation: Any) -> Any:
-        here = [one for one in situation.observed if compare.is_at(one, wanted.url)]
-        asleep = [topic for topic in wanted.topics if any(compare.sends(one, topic) for one in here)]
+        here = [one for one in situation.observed if plan.is_at(one, wanted.url)]
+        asleep = [topic for topic in wanted.topics if any(plan.sends(one, topic) for one in here)]
         for topic in asleep:
             yield Step((Row(topic, Found.OK, Action.NONE),), wanted, here[0])
         left = tuple(topic for topic in wanted.topics if topic not in asleep)
