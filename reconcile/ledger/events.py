@@ -54,6 +54,11 @@ def count_duplicate(tx: Tx, seq: int) -> None:
     change(tx, seq, duplicates=table.c.duplicates + 1)
 
 
+def lock(tx: Tx, seq: int) -> None:
+    """Let nobody else change or purge an event before this transaction ends; what is read of it from here on stays."""
+    tx.connection.execute(select(table.c.seq).where(table.c.seq == seq).with_for_update())
+
+
 def get(tx: Tx, seq: int) -> Any | None:
     """One event row with its `headers` and `body`, None if there is none."""
     return tx.connection.execute(bodies.whole_events().where(table.c.seq == seq)).first()

@@ -23,15 +23,18 @@ def replay(tx: Tx, config: Config, source: str, seq: int) -> bool:
     """Send an event to its handler again, from the first attempt; False while a handler has it.
 
     Its open gaps are closed: the attempts to come will open them again. Raises `ConfigError` if its source has no
-    handler now, as it would wait for ever.
+    handler now, as it would wait for ever, or if there is nothing to send.
     """
     configured = config.sources.get(source)
     if configured is None or configured.handler is None:
         raise ConfigError(
             f"{source}: event {seq} cannot be sent again: the source has no handler in {config.path.name}"
         )
+    events.lock(tx, seq)
     row = events.get(tx, seq)
-    if row is not None and not row.body:
+    if row is None:
+        raise ConfigError(f"{source}: event {seq} cannot be sent again: it was purged at this moment")
+    if not row.body:
         raise ConfigError(
             f"{source}: event {seq} cannot be sent again: it has no body; it was purged, or the application's own "
             "record named it"
@@ -44,7 +47,12 @@ def replay(tx: Tx, config: Config, source: str, seq: int) -> bool:
 
 def retry(tx: Tx, config: Config, gap: Gap) -> Retried:
     """Try a gap again: revive its event if there is one. Raises `ConfigError` as `replay` does."""
-    if gap.state != gaps.OPEN:
+    if gap.seq is not None:
+        events.lock(tx, gap.seq)
+    now = gaps.get(
+        tx, gap.id
+    )  # whoever handled or purged its event since it was chosen has closed it, or taken it along
+    if now is None or now.state != gaps.OPEN:
         return Retried.NOT_OPEN
     if gap.seq is None:
         return Retried.NEEDS_RUN

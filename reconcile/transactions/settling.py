@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from reconcile.errors import ConfigError
 from reconcile.ledger import transactions
 from reconcile.ledger.ledger import Tx
 from reconcile.model import EPOCH, TransactionStatus
@@ -39,6 +40,19 @@ def ask_now(tx: Tx, some: Iterable[Transaction]) -> int:
 
 
 def _now(tx: Tx, some: Iterable[Transaction]) -> list[Transaction]:
-    """These as they are now, under lock: what one has come to since it was looked up must stay (P1)."""
+    """These as they are now, under lock: what one has come to since it was looked up must stay (P1).
+
+    Raises `ConfigError` if one of them is gone.
+    """
     in_order = sorted(some, key=lambda one: (one.source, str(one.subject)))  # nobody waits in a circle
-    return [transactions.known(tx, one.source, [one.subject], lock=True)[one.subject] for one in in_order]
+    return [_one_now(tx, one) for one in in_order]
+
+
+def _one_now(tx: Tx, one: Transaction) -> Transaction:
+    now = transactions.known(tx, one.source, [one.subject], lock=True).get(one.subject)
+    if now is None:
+        raise ConfigError(
+            f"{one.source}: {one.subject} is not kept any more: it ended long ago, and was purged at this moment; "
+            "nothing was changed"
+        )
+    return now
