@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from simulation import trouble
 from simulation.business import Business
 from simulation.checker import Checker
+from simulation.lists import Forgetful, plan_faults
 from simulation.plans import START, Plan, draw
 from simulation.processes import Killed
-from simulation.trouble import Trouble
+from simulation.story import Story, tell
+from simulation.trouble import BACKFILL_PLACES, Trouble
 from simulation.world import World
 
 from reconcile.context import Options
@@ -23,36 +24,18 @@ BACKFILL, DISPATCH = ["backfill"], ["dispatch"]
 QUIET_RUNS, IDLE_RUNS = 25, 4
 
 
-class Violation(AssertionError):
-    """An invariant did not hold; the message has the seed and what went before."""
-
-
 @dataclass
-class Story:
-    """What a history came to: counted, so that a sweep can show that it met what it was made to meet."""
+class Rebuilt(Story):
+    """A history of backfill and dispatch."""
 
-    seed: int
-    runs: int = 0
-    killed: int = 0
-    busy: int = 0
-    effects: int = 0
     rebuilt: int = 0
-    trace: list[str] = field(default_factory=list)
 
 
-def play(seed: int, *, forgets: bool | None = None) -> Story:
+def play(seed: int, *, forgets: bool | None = None) -> Rebuilt:
     """Play the history of `seed`; raises `Violation` as soon as the checker finds one."""
     plan = draw(seed, forgets=forgets)
     world = World(plan)
-    try:
-        with world.installed():
-            history = History(world, plan)
-            try:
-                return history.play()
-            finally:
-                history.close()
-    except AssertionError as error:
-        raise Violation(f"seed {seed}: {error}\n" + "\n".join(world.trace[-60:])) from error
+    return tell(seed, world, lambda: History(world, plan))
 
 
 class History:
@@ -64,9 +47,9 @@ class History:
         self._dice = plan.dice
         self._business = Business(world, plan.dice)
         self._checker = Checker(world)
-        self._trouble = Trouble(world, plan.dice, self._business.happen, self._rival)
-        self._forgetful = trouble.Forgetful(plan.dice, 0.5)
-        self._story = Story(plan.seed)
+        self._trouble = Trouble(world, plan.dice, self._business.happen, self._rival, BACKFILL_PLACES)
+        self._forgetful = Forgetful(plan.dice, 0.5)
+        self._story = Rebuilt(plan.seed)
         world.machines.committed = self._checker.at_every_commit
 
     def close(self) -> None:
@@ -74,7 +57,7 @@ class History:
         self._checker.close()
         self._world.close()
 
-    def play(self) -> Story:
+    def play(self) -> Rebuilt:
         """Everything, in order."""
         self._begin()
         self._live()
@@ -159,7 +142,7 @@ class History:
 
     def _run(self, jobs: Sequence[str], options: Options, *, calm: bool = False) -> RunReport | None:
         """One run under trouble; then the checker looks at what it left."""
-        trouble.plan_faults(self._world, self._dice, 0.0 if calm else self._plan.provider_faults)
+        plan_faults(self._world, self._dice, 0.0 if calm else self._plan.provider_faults)
         known = self._checker.known_versions() if self._plan.forgets else {}
         if self._plan.forgets:
             self._forgetful.begin()
@@ -188,16 +171,10 @@ class History:
         try:
             report = world.run(world.process, jobs, options)
         except Killed as killed:
-            if killed.victim is not world.process:
-                raise RuntimeError("somebody else's death ended this run") from killed
             self._story.killed += 1
             self._checker.promises_stand(options, begun)
             world.say("run killed")
-            world.machines.bury(world.process)
-            here = self._dice.random() < 0.7
-            world.process = world.machines.start(here=here)
-            if not here or killed.victim.holder.host == "elsewhere":
-                world.pass_time(31)
+            world.replace(killed, self._dice)
             return None
         self._checker.promises_stand(options, begun)
         world.say(f"run ended {report.exit_code} {[_stream(one) for one in report.streams]} {report.errors}")

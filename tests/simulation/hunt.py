@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 
 from simulation import bugs, history
-from simulation.history import Violation
 from simulation.planting import Planter
+from simulation.story import Violation
 from simulation.upkeep import bugs as upkeep_bugs
 from simulation.upkeep import history as upkeep_history
 
@@ -36,6 +36,11 @@ def found_by(plant: Planter, play: Callable[[int], object], most: int) -> Iterat
     for seed in range(most):
         if told := finds(plant, play, seed):
             yield seed, told
+
+
+def first(plant: Planter, play: Callable[[int], object], seeds: Iterable[int]) -> int | None:
+    """The first of these seeds that finds a bug."""
+    return next((seed for seed in seeds if finds(plant, play, seed)), None)
 
 
 def main() -> None:

@@ -67,8 +67,20 @@ class Stage:
     def _fakes(self) -> dict[str, Any]:
         raise NotImplementedError
 
-    def _network(self, name: str) -> Network:
+    def _line(self, name: str) -> dict[str, Any]:
+        """What is peculiar to the network between one provider and us."""
         raise NotImplementedError
+
+    def _network(self, name: str) -> Network:
+        return Network(
+            self.fakes[name],
+            self.base,
+            lambda headers, body: self.deliver(name, headers, body),
+            seed=self.plan.seed,
+            fates=self.plan.fates,
+            delay=(0.0, self.plan.delay),
+            **self._line(name),
+        )
 
     def say(self, text: str) -> None:
         """Note what happens, for whoever reads a failure."""
@@ -94,6 +106,18 @@ class Stage:
         if answer.status == 200:
             self.accepted.append((source, dict(headers), body))
         return answer.status
+
+    def replace(self, killed: Killed, dice: random.Random) -> None:
+        """Another process takes the place of the one that ran, at times elsewhere; where nobody can tell that the first
+        is gone, its leases have to run out.
+        """
+        if killed.victim is not self.process:
+            raise RuntimeError("somebody else's death ended this run") from killed
+        self.machines.bury(self.process)
+        here = dice.random() < 0.7
+        self.process = self.machines.start(here=here)
+        if not here or killed.victim.holder.host == "elsewhere":
+            self.pass_time(31)
 
     def _receiver(self) -> Receiver:
         return Receiver(self.web.ledger, self._source, self.clock)

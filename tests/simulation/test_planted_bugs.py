@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from simulation.bugs import BUGS
 from simulation.history import play
-from simulation.hunt import finds
+from simulation.hunt import first
 
 #: A seed whose history finds each bug: `simulation.hunt` looks for them.
 FOUND = {
@@ -54,6 +54,6 @@ def test_every_planted_bug_has_a_seed_that_finds_it():
 @pytest.mark.parametrize("name", FOUND)
 def test_a_planted_bug_is_found_and_its_history_passes_without_it(name):
     """The mutation proof of C1-C10, C13, C15, H1-H7, H12 and L1."""
-    seed = next((seed for seed in (FOUND[name], *FURTHER) if finds(BUGS[name], play, seed)), None)
+    seed = first(BUGS[name], play, (FOUND[name], *FURTHER))
     assert seed is not None, f"no history shows {name} to the checker"
     play(seed)

@@ -6,22 +6,17 @@ mailbox and the ledger alone.
 
 from __future__ import annotations
 
-import os
-import sys
-
 import pytest
+from simulation.seeds import chunks, tells_the_same_twice
 from simulation.upkeep.history import play
 
-CHUNKS, EACH = 100, 2
+EACH = 2
 ALWAYS = 1  # chunks of the README's command; CI runs the others too
 SWEEP = 5_000
-CHOSEN = os.environ.get("RECONCILE_SIMULATION_SEED")
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "chunk", [pytest.param(n, marks=() if n < ALWAYS else pytest.mark.sweep) for n in range(CHUNKS)]
-)
+@pytest.mark.parametrize("chunk", chunks(ALWAYS))
 def test_a_chunk_of_histories_of_upkeep_keeps_every_promise(chunk):
     """P1-P5, S1-S6, A1-A6, L5, H2, H12: whatever providers, mail servers, meddlers and crashes do meanwhile."""
     for seed in range(chunk * EACH, (chunk + 1) * EACH):
@@ -39,8 +34,4 @@ def test_a_long_sweep_of_histories_of_upkeep_keeps_every_promise(chunk):
 
 def test_one_seed_of_upkeep_is_played_again_with_its_trace(capsys):
     """A history depends on nothing but its seed: the same trace comes twice."""
-    seed = int(CHOSEN or 1)
-    story = play(seed)
-    with capsys.disabled():
-        sys.stdout.write("\n".join(story.trace) if CHOSEN else "")
-    assert play(seed).trace == story.trace
+    assert tells_the_same_twice(play, 1, capsys)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from simulation.hunt import finds
+from simulation.hunt import first
 from simulation.upkeep.bugs import BUGS
 from simulation.upkeep.history import play
 
@@ -56,6 +56,6 @@ def test_every_planted_bug_of_upkeep_has_a_seed_that_finds_it():
 @pytest.mark.parametrize("name", FOUND)
 def test_a_planted_bug_of_upkeep_is_found_and_its_history_passes_without_it(name):
     """The mutation proof of P1-P5, S1-S6, A1-A6, L5 and H2."""
-    seed = next((seed for seed in (FOUND[name], *FURTHER) if finds(BUGS[name], play, seed)), None)
+    seed = first(BUGS[name], play, (FOUND[name], *FURTHER))
     assert seed is not None, f"no history shows {name} to the checkers"
     play(seed)

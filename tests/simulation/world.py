@@ -11,33 +11,16 @@ from unittest import mock
 import httpx
 from simulation.place import place
 from simulation.plans import START, Plan
+from simulation.sources import SECRETS, URL, shop_and_pay
 from simulation.stage import Stage
 
 from reconcile.config import Config
 from reconcile.reading import tiling
-from reconcile.sandbox.deliveries import Network
 from reconcile.sandbox.shopify import FakeShopify
 from reconcile.sandbox.stripe import FakeStripe
 
 #: Every list is asked for its largest page, but for Stripe's newest event, asked for alone.
 _LIMIT = re.compile("limit=(250|100)(?![0-9])")
-URL = "https://hooks.acme.example/"
-_YAML = """
-sources:
-  shop:
-    connector: shopify
-    shop: acme.myshopify.com
-    access_token: shpat_dummy
-    webhook: {url: https://hooks.acme.example/shop, secret: whsec_dummy_shop, topics: [orders/create]}
-    handler: simulated:handler
-    http: {rate: 1000/s, attempts: 3}
-  pay:
-    connector: stripe
-    api_key: sk_test_dummy
-    webhook: {url: https://hooks.acme.example/pay, secret: whsec_dummy_pay, topics: [charge.succeeded]}
-    handler: simulated:handler
-    http: {rate: 1000/s, attempts: 3}
-"""
 
 
 class World(Stage):
@@ -47,7 +30,7 @@ class World(Stage):
     jobs = frozenset({"backfill", "dispatch"})
 
     def __init__(self, plan: Plan) -> None:
-        here = place(_YAML)
+        here = place(shop_and_pay(["orders/create"], ["charge.succeeded"]))
         super().__init__(here, _config(here.config, plan), plan, START)
         self.edit: Callable[[httpx.Request, httpx.Response], httpx.Response] = lambda request, answer: answer
         self.baselined = -1
@@ -58,7 +41,7 @@ class World(Stage):
         if "shop" in plan.sources:
             shop = fakes["shop"] = FakeShopify(
                 clock=self.base,
-                webhook_secret="whsec_dummy_shop",
+                webhook_secret=SECRETS["shop"],
                 lag=lag,
                 throttle=False,
                 seed=plan.seed,
@@ -72,22 +55,11 @@ class World(Stage):
             pay = fakes["pay"] = FakeStripe(clock=self.base, lag=lag, throttle=False, seed=plan.seed)
             if plan.subscribed["pay"]:
                 endpoint = pay.subscribe(URL + "pay", plan.subscribed["pay"])
-                endpoint.secrets[0].value = "whsec_dummy_pay"
+                endpoint.secrets[0].value = SECRETS["pay"]
         return fakes
 
-    def _network(self, name: str) -> Network:
-        plan = self.plan
-        return Network(
-            self.fakes[name],
-            self.base,
-            lambda headers, body: self.deliver(name, headers, body),
-            seed=plan.seed,
-            fates=plan.fates,
-            delay=(0.0, plan.delay),
-            held_back=300.0,
-            outages=plan.outages,
-            retries=plan.retries,
-        )
+    def _line(self, name: str) -> dict[str, Any]:
+        return {"held_back": 300.0, "outages": self.plan.outages, "retries": self.plan.retries}
 
     def _asked(self, request: httpx.Request) -> httpx.Request:
         url = _LIMIT.sub(lambda limit: f"limit={min(int(limit[1]), self.plan.page)}", str(request.url))

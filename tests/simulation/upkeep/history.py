@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from simulation.history import Violation
 from simulation.processes import Killed, Process
-from simulation.trouble import Trouble
+from simulation.sources import SECRETS, URL
+from simulation.story import Story, tell
+from simulation.trouble import UPKEEP_PLACES, Trouble
+from simulation.upkeep.answers import plan_faults
 from simulation.upkeep.business import Business
 from simulation.upkeep.looking import Rows
 from simulation.upkeep.plans import START, TOPICS, Plan, draw
-from simulation.upkeep.trouble import OPEN_PLACES, PLACES, plan_faults
 from simulation.upkeep.watch_effects import EffectWatch
 from simulation.upkeep.watch_hooks import HookWatch
 from simulation.upkeep.watch_ladders import LadderWatch
 from simulation.upkeep.watch_mail import MailWatch
-from simulation.upkeep.world import URL, UpkeepWorld
+from simulation.upkeep.world import UpkeepWorld
 
 from reconcile.context import Options
 from reconcile.report import RunReport
@@ -39,33 +40,19 @@ RUNS: tuple[list[str], ...] = (
 
 
 @dataclass
-class Story:
-    """What a history came to: counted, so that a sweep can show that it met what it was made to meet."""
+class Kept(Story):
+    """A history of upkeep."""
 
-    seed: int
-    runs: int = 0
-    killed: int = 0
-    busy: int = 0
     mails: int = 0
-    effects: int = 0
     states: dict[str, int] = field(default_factory=dict)
     made: int = 0
-    trace: list[str] = field(default_factory=list)
 
 
-def play(seed: int) -> Story:
+def play(seed: int) -> Kept:
     """Play the history of `seed`; raises `Violation` as soon as a checker finds one."""
     plan = draw(seed)
     world = UpkeepWorld(plan)
-    try:
-        with world.installed():
-            history = History(world, plan)
-            try:
-                return history.play()
-            finally:
-                history.close()
-    except AssertionError as error:
-        raise Violation(f"seed {seed}: {error}\n" + "\n".join(world.trace[-80:])) from error
+    return tell(seed, world, lambda: History(world, plan))
 
 
 class History:
@@ -81,8 +68,8 @@ class History:
         self._effects = EffectWatch(world, self._rows, self._business)
         self._hooks = HookWatch(world, self._rows, self._business)
         self._mail = MailWatch(world, self._rows, self._ladders, self._business)
-        self._trouble = Trouble(world, plan.dice, self._business.happen, self._rival, PLACES, OPEN_PLACES)
-        self._story = Story(plan.seed)
+        self._trouble = Trouble(world, plan.dice, self._business.happen, self._rival, UPKEEP_PLACES)
+        self._story = Kept(plan.seed)
         self._broken: AssertionError | None = None
         world.machines.committed = self._at_every_commit
 
@@ -91,7 +78,7 @@ class History:
         self._rows.close()
         self._world.close()
 
-    def play(self) -> Story:
+    def play(self) -> Kept:
         """Everything, in order."""
         self._begin()
         for _ in range(self._plan.steps):
@@ -122,7 +109,7 @@ class History:
         if "pay" in self._world.fakes and subscribed != "missing":
             topics = TOPICS["pay"][:4] if subscribed == "some" else TOPICS["pay"]
             endpoint = self._world.fakes["pay"].subscribe(URL + "pay", topics)
-            endpoint.secrets[0].value = "whsec_dummy_pay"
+            endpoint.secrets[0].value = SECRETS["pay"]
             endpoint.enabled = subscribed != "disabled"
         if "shop" in self._world.fakes and subscribed != "missing":
             for topic in TOPICS["shop"][: 1 if subscribed == "some" else 9]:
@@ -199,15 +186,9 @@ class History:
         try:
             report = world.run(world.process, jobs, options)
         except Killed as killed:
-            if killed.victim is not world.process:
-                raise RuntimeError("somebody else's death ended this run") from killed
             self._story.killed += 1
             self._forgive(killed.victim)
-            world.machines.bury(world.process)
-            here = self._dice.random() < 0.7
-            world.process = world.machines.start(here=here)
-            if not here or killed.victim.holder.host == "elsewhere":
-                world.pass_time(31)
+            world.replace(killed, self._dice)
             return None
         world.say(
             f"run ended {report.exit_code} {report.transactions} {report.subscriptions and 'hooks'} {report.alerts} "

@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 from cryptography.fernet import Fernet
+from simulation.sources import SECRETS, URL
 from simulation.upkeep.business import Business
 from simulation.upkeep.looking import Rows
 from simulation.upkeep.plans import TOPICS
-from simulation.upkeep.world import CONFIGURED, KEY, URL, Heard, UpkeepWorld
+from simulation.upkeep.world import KEY, Heard, UpkeepWorld
 
 from reconcile.report import RunReport
 
@@ -112,7 +113,7 @@ class HookWatch:
         fake = self._world.fakes[source]
         if source == "shop":
             return [one for one in fake.hooks if one.address == URL + "shop" and one.topic == topic]
-        known = {CONFIGURED["pay"], *self._kept().values()}
+        known = {SECRETS["pay"], *self._kept().values()}
         here = [one for one in fake.endpoints.of("acct_main") if one.url == URL + "pay" and one.enabled]
         made_by_us = [one for one in here if one.metadata]
         unreadable = [one for one in made_by_us if one.secret not in known]

@@ -14,6 +14,7 @@ import httpx
 from pydantic import SecretStr
 from simulation.place import place
 from simulation.processes import Process
+from simulation.sources import HANDLED, SECRETS, URL, shop_and_pay
 from simulation.stage import Stage
 from simulation.upkeep.plans import OVERLAP, START, TOPICS, Plan
 from simulation.upkeep.post import BOSS, CHIEF, OPS, PARTY, Post
@@ -23,30 +24,13 @@ from reconcile.config.alerts import EscalationConfig
 from reconcile.config.key import keys
 from reconcile.context import Context
 from reconcile.receiver import Receiver
-from reconcile.sandbox.deliveries import Network
 from reconcile.sandbox.gateway import PLAIN, FakeGateway
 from reconcile.sandbox.shopify import FakeShopify
 from reconcile.sandbox.stripe import FakeStripe
 from reconcile.vault import Vault
 
-URL = "https://hooks.acme.example/"
-CONFIGURED = {"pay": "whsec_dummy_pay", "shop": "whsec_dummy_shop", "gate": "whsec_dummy_gate"}
 KEY = base64.b64encode(b"a dummy key of thirty-two bytes!").decode()
-_YAML = f"""
-sources:
-  shop:
-    connector: shopify
-    shop: acme.myshopify.com
-    access_token: shpat_dummy
-    webhook: {{url: {URL}shop, secret: {CONFIGURED["shop"]}, topics: [{", ".join(TOPICS["shop"])}]}}
-    handler: simulated:handler
-    http: {{rate: 1000/s, attempts: 3}}
-  pay:
-    connector: stripe
-    api_key: sk_test_dummy
-    webhook: {{url: {URL}pay, secret: {CONFIGURED["pay"]}, topics: [{", ".join(TOPICS["pay"])}]}}
-    handler: simulated:handler
-    http: {{rate: 1000/s, attempts: 3}}
+_YAML = f"""{shop_and_pay(TOPICS["shop"], TOPICS["pay"])}
   gate:
     connector: gateway
     base_url: https://api.gateway.example
@@ -64,13 +48,11 @@ sources:
     topic: payment.{{status}}
     webhook:
       url: {URL}gate
-      secret: {CONFIGURED["gate"]}
+      secret: {SECRETS["gate"]}
       topics: [{", ".join(TOPICS["gate"])}]
       event: {{id: /event_id, topic: /event_type, item: /data}}
       signature: {{scheme: hmac, header: X-Signature, algorithm: sha256, encoding: hex, prefix: ""}}
-    handler: simulated:handler
-    http: {{rate: 1000/s, attempts: 3}}
-schedules:
+{HANDLED}schedules:
   - {{job: status-checks, every: 1d}}
   - {{job: purge, every: 7d, keep_payloads: 90d}}
 alerts:
@@ -115,7 +97,7 @@ class UpkeepWorld(Stage):
         if "shop" in plan.sources:
             made["shop"] = FakeShopify(
                 clock=self.base,
-                webhook_secret=CONFIGURED["shop"],
+                webhook_secret=SECRETS["shop"],
                 throttle=False,
                 seed=plan.seed,
                 versions=("2026-10",),
@@ -124,21 +106,11 @@ class UpkeepWorld(Stage):
             made["pay"] = FakeStripe(clock=self.base, throttle=False, seed=plan.seed)
         if "gate" in plan.sources:
             made["gate"] = FakeGateway(PLAIN, clock=self.base, lag=(0.0, plan.lag), seed=plan.seed)
-            made["gate"].subscribe(URL + "gate", CONFIGURED["gate"])
+            made["gate"].subscribe(URL + "gate", SECRETS["gate"])
         return made
 
-    def _network(self, name: str) -> Network:
-        plan = self.plan
-        return Network(
-            self.fakes[name],
-            self.base,
-            lambda headers, body: self.deliver(name, headers, body),
-            seed=plan.seed,
-            fates=plan.fates,
-            delay=(0.0, plan.delay),
-            held_back=30_000.0,
-            url=URL + name,
-        )
+    def _line(self, name: str) -> dict[str, Any]:
+        return {"held_back": 30_000.0, "url": URL + name}
 
     def _receiver(self) -> Receiver:
         kept = Vault.of(self.config, self.web.ledger).secrets

@@ -1,4 +1,4 @@
-"""Where runs of upkeep are killed or disturbed, and how their providers misbehave."""
+"""How providers misbehave when they are asked for a status, or for a subscription."""
 
 from __future__ import annotations
 
@@ -6,60 +6,13 @@ import random
 from collections.abc import Callable
 
 import httpx
+from simulation.trouble import WIRE_FAULTS
 from simulation.upkeep.world import UpkeepWorld
 
 from reconcile.sandbox import wire_faults
 from reconcile.sandbox.fake import Handle
 from reconcile.sandbox.faults import Fault
 
-#: Failpoints at which no transaction is open, so that others may use the ledger meanwhile.
-OPEN_PLACES = frozenset(
-    {
-        "asked",
-        "answered",
-        "transaction.claimed",
-        "transaction.asked",
-        "transaction.applied",
-        "dispatch.claimed",
-        "dispatch.before_mark",
-        "subscription.asked",
-        "subscription.made",
-        "subscription.recorded",
-        "subscription.changed",
-        "alerts.before_commit",
-        "alerts.seen",
-        "alerts.committed",
-        "mail.before_send",
-        "mail.sent",
-        "mail.marked",
-        "purge.promised",
-        "purge.forgotten",
-        "run.before_finish",
-    }
-)
-#: Where a run may be killed. Named here one by one, because one more shifts what every seed draws.
-PLACES = (
-    "transaction.claimed",
-    "transaction.asked",
-    "transaction.applied",
-    "dispatch.claimed",
-    "handler.before_commit",
-    "handler.committed",
-    "subscription.asked",
-    "subscription.made",
-    "subscription.recorded",
-    "subscription.changed",
-    "alerts.before_commit",
-    "alerts.seen",
-    "alerts.committed",
-    "mail.before_send",
-    "mail.sent",
-    "mail.marked",
-    "purge.promised",
-    "purge.forgotten",
-    "run.before_finish",
-    "run.finished",
-)
 STATUS = r"get-status|/(payment_intents|payouts|refunds)/|/orders/\d+"
 HOOKS = r"webhook_endpoints|/webhooks"
 
@@ -92,12 +45,7 @@ def unknown() -> Fault:
 
 
 FAULTS: dict[str, Callable[[], Fault]] = {
-    "rate limited": lambda: wire_faults.rate_limited("3"),
-    "error 500": lambda: wire_faults.answers(500, b"oops"),
-    "error 400": lambda: wire_faults.answers(400, b"{}"),
-    "html": wire_faults.html,
-    "reset": wire_faults.reset,
-    "answer lost": wire_faults.answer_lost,
+    **WIRE_FAULTS,
     "done badly": lambda: wire_faults.done_then(502),
     "unknown": unknown,
 }
