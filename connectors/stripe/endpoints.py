@@ -75,12 +75,18 @@ def create(client: ProviderClient, wanted: Wanted, *, connect: bool) -> Subscrip
 
 
 def update(client: ProviderClient, subscription: Subscription, wanted: Wanted) -> Subscription | None:
-    """Enable it, with all of `wanted.topics` beside those it has at this moment, whoever added them."""
+    """Enable it, with all of `wanted.topics` beside those it has at this moment, whoever added them.
+
+    One that was moved since it was listed stays where somebody wants it.
+    """
     if mend(subscription, wanted) is not Mend.UPDATE:
         return None
     path = f"{PATH}/{quote(subscription.id, safe='')}"
-    now = client.get_json(path, _ENDPOINT).enabled_events
-    topics = ["*"] if "*" in (*now, *wanted.topics) else list(dict.fromkeys([*now, *wanted.topics]))
+    now = client.get_json(path, _ENDPOINT)
+    if now.url not in (subscription.url, wanted.url):
+        return None
+    events = (*now.enabled_events, *wanted.topics)
+    topics = ["*"] if "*" in events else list(dict.fromkeys(events))
     form = {"url": wanted.url, "enabled_events[]": topics, "disabled": "false"}
     return _shown(client.post(path, form=form, idempotent=True).decode(_ENDPOINT))
 

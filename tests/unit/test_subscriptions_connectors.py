@@ -131,6 +131,16 @@ def test_changing_what_was_deleted_is_not_found(shop, stripe):
         connector.delete(client, gone[name])
 
 
+def test_what_somebody_moved_since_it_was_listed_stays_there(stripe):
+    """S3: it is no longer the one that was listed at our address; another is made instead."""
+    fake, connector, client = stripe
+    endpoint = fake.subscribe(URL, ["charge.failed"])
+    (listed,) = connector.subscriptions(client)
+    endpoint.url = f"{URL}/elsewhere"
+    assert connector.update(client, listed, Wanted(URL, ("charge.failed", "charge.succeeded"))) is None
+    assert (endpoint.url, endpoint.enabled_events) == (f"{URL}/elsewhere", ("charge.failed",))
+
+
 def test_an_id_is_never_a_path(shop, stripe):
     """X2: a provider's id that looks like a path stays one segment of it."""
     hostile = Subscription("../charges", URL, ("charge.failed",), enabled=True)
