@@ -49,7 +49,7 @@ class Business:
         self._dice = dice
         self.truths: dict[Name, Truth] = {}
         self.foreign: dict[str, dict[str, object]] = {name: {} for name in world.fakes}
-        #: How many requests there had been when each became somebody else's.
+        #: How many requests providers had seen when each became somebody else's.
         self.foreign_since: dict[str, int] = {}
         self.reopened: dict[Name, datetime] = {}
         #: Incidents that nobody wants to hear of: since when, and until when by our clock (None: until it is over).
@@ -248,7 +248,7 @@ class Business:
 
     def _theirs(self, source: str, id_: str, looks: dict[str, object]) -> None:
         self.foreign[source][id_] = looks
-        self.foreign_since[id_] = len(self._world.heard)
+        self.foreign_since[id_] = self._world.seen
 
     def foreign_now(self, source: str) -> dict[str, dict[str, object]]:
         """Other people's subscriptions as they are now."""

@@ -66,18 +66,20 @@ alerts:
 
 @dataclass(frozen=True)
 class Heard:
-    """One request and what came of it, `status` 0 if no answer came."""
+    """One request and what came of it, `status` 0 if no answer came. `number` counts them as providers saw them."""
 
     source: str
     method: str
     path: str
     status: int
     by: Process
+    number: int
 
 
 class UpkeepWorld(Stage):
-    """`post` is where mail goes; `heard` every request with its outcome, `mischief` counts what others did, and
-    `prunes` says that somebody has ever asked for `--prune`.
+    """`post` is where mail goes; `heard` every request with its outcome, `seen` how many its provider has seen so far.
+
+    `mischief` counts what others did, and `prunes` says that somebody has ever asked for `--prune`.
     """
 
     jobs = frozenset({"subscriptions", "backfill", "status-checks", "dispatch", "alerts", "purge"})
@@ -88,6 +90,7 @@ class UpkeepWorld(Stage):
         self.folder = here.folder
         self.post = Post(self)
         self.heard: list[Heard] = []
+        self.seen = 0
         self.mischief = 0
         self.prunes = False
 
@@ -124,9 +127,15 @@ class UpkeepWorld(Stage):
         try:
             answer = super()._answer(process, source, request)
         except httpx.TransportError:
-            self.heard.append(Heard(source, request.method, path, 0, process))
+            self.seen += 1
+            self.heard.append(Heard(source, request.method, path, 0, process, self.seen))
             raise
-        self.heard.append(Heard(source, request.method, path, answer.status_code, process))
+        self.heard.append(Heard(source, request.method, path, answer.status_code, process, request.extensions["seen"]))
+        return answer
+
+    def _answered(self, request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        self.seen += 1
+        request.extensions["seen"] = self.seen
         return answer
 
     def installed(self) -> ExitStack:
