@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from reconcile.ledger import sqlite
 from reconcile.ledger.engine import dialect_of, parse
+from reconcile.ledger.sqlite_file import path_of
 
 MOUNTS = Path("/proc/self/mounts")
 _NETWORK = re.compile(
@@ -21,7 +21,7 @@ def network_of(url: str, mounts: Path = MOUNTS) -> str:
     parsed = parse(url)
     if dialect_of(parsed) != "sqlite":
         return ""
-    folder = sqlite.path_of(parsed).parent.resolve()
+    folder = path_of(parsed).parent.resolve()
     innermost, found = 0, ""
     for point, kind in _mounted(mounts):
         # Of several mounts on one point the last one counts.

@@ -143,10 +143,11 @@ def _refuse(what: str) -> NoReturn:
 
 def _fault_of(connection: Connection) -> str:
     """Whether the database itself still holds the transaction: an error may have ended it without a word."""
+    if connection.invalidated:
+        return "the handler went on after a database error that had ended its transaction"
     driver: Any = connection.connection.driver_connection
     if connection.dialect.name == "sqlite":
-        # SQLite undoes the whole transaction on some errors (disk full, I/O): later statements would commit alone.
-        return "" if driver.in_transaction else "its transaction was ended, by a database error or by its own COMMIT"
+        return "" if driver.in_transaction else "its transaction was ended, by the handler's own COMMIT or ROLLBACK"
     status = driver.info.transaction_status.name  # https://www.psycopg.org/psycopg3/docs/api/pq.html
     if status == "INERROR":
         return "the handler swallowed a database error that had undone its transaction; use begin_nested()"

@@ -6,20 +6,19 @@ SELECT, and a read transaction that turns into a write fails at once however lon
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from reconcile.errors import LedgerError
 from reconcile.ledger.errors import is_locked
+from reconcile.ledger.sqlite_file import SameFile, prepare
 
 BUSY_MS = 5000
 #: Seconds between looks for the write lock: at first, and once it has been missed for `_EAGER` seconds.
@@ -32,13 +31,14 @@ def engines(url: URL) -> tuple[Engine, Engine]:
     `query_only` is said once to a reader's connection: said again for each transaction of a shared one, it would make
     SQLite compile every statement anew, which takes longer than most of them run.
     """
-    _prepare_file(url)
-    reader, writer = _engine(url, _begin), _engine(url, _begin_immediate)
+    prepare(url)
+    file = SameFile()
+    reader, writer = _engine(url, file, _begin), _engine(url, file, _begin_immediate)
     event.listen(reader, "connect", _refuse_writes)
     return reader, writer
 
 
-def _engine(url: URL, begin: Callable[[PoolProxiedConnection], None]) -> Engine:
+def _engine(url: URL, file: SameFile, begin: Callable[[sqlite3.Connection], None]) -> Engine:
     engine = create_engine(
         url,
         poolclass=QueuePool,
@@ -48,9 +48,19 @@ def _engine(url: URL, begin: Callable[[PoolProxiedConnection], None]) -> Engine:
         hide_parameters=True,
         connect_args={"isolation_level": None, "check_same_thread": False, "timeout": BUSY_MS / 1000},
     )
-    # Not by an event: where one of its events is listened to, SQLAlchemy looks for listeners at every statement.
-    engine.dialect.do_begin = begin  # type: ignore[assignment,method-assign]
-    event.listen(engine, "connect", _configure)
+
+    def do_begin(connection: PoolProxiedConnection) -> None:
+        file.check()
+        begin(_driver(connection))
+
+    def connect(driver: sqlite3.Connection, _record: object) -> None:
+        _configure(driver)
+        file.opened(driver)
+
+    # Not by events: where one of its events is listened to, SQLAlchemy looks for listeners at every statement.
+    engine.dialect.do_begin = do_begin  # type: ignore[assignment,method-assign]
+    engine.dialect.is_disconnect = _is_over  # type: ignore[assignment,method-assign]
+    event.listen(engine, "connect", connect)
     return engine
 
 
@@ -91,7 +101,16 @@ def probe(writer: Engine, table: str) -> None:
             driver.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
 
 
-def _configure(connection: sqlite3.Connection, _record: object) -> None:
+def _is_over(_error: Exception, connection: Any, cursor: object) -> bool:
+    """Whether an error of a statement has ended the whole transaction, as a full disk does or `INSERT OR ROLLBACK`.
+
+    To SQLAlchemy that is a connection that was lost: it refuses every later statement until somebody rolls back. Left
+    to itself, each would be committed alone, although what belongs to it is undone.
+    """
+    return cursor is not None and connection is not None and not connection.in_transaction
+
+
+def _configure(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -121,12 +140,11 @@ def _refuse_writes(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA query_only = 1")
 
 
-def _begin(connection: PoolProxiedConnection) -> None:
-    _driver(connection).execute("BEGIN")
+def _begin(driver: sqlite3.Connection) -> None:
+    driver.execute("BEGIN")
 
 
-def _begin_immediate(connection: PoolProxiedConnection) -> None:
-    driver = _driver(connection)
+def _begin_immediate(driver: sqlite3.Connection) -> None:
     driver.execute("PRAGMA busy_timeout = 0")
     try:
         if not _took_write_lock(driver):
@@ -157,41 +175,3 @@ def _took_write_lock(driver: sqlite3.Connection) -> bool:
             return True
         time.sleep(_LOOK if waited < _EAGER else _LOOK_LATER)
     return False
-
-
-def _prepare_file(url: URL) -> None:
-    path = path_of(url)
-    directory = path.parent
-    if not directory.is_dir():
-        raise LedgerError(f"ledger: the directory {directory} does not exist; create it, then run again")
-    if path.is_dir():
-        raise LedgerError(f"ledger: {path} is a directory; name a file in it, such as {path / 'reconcile.db'}")
-    if path.is_symlink() and directory.stat().st_mode & stat.S_IWOTH:
-        raise LedgerError(
-            f"ledger: {path} is a symbolic link in a directory everyone may write to; name the file itself or move it"
-        )
-    if "mode" not in url.query:
-        _create(path)
-
-
-def _create(path: Path) -> None:
-    """An existing file keeps its mode: it may be the application's own. SQLite gives -wal and -shm the file's mode."""
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise LedgerError(
-            f"ledger: {path} cannot be created ({error.strerror}); give this user write access to {path.parent}, or"
-            " name another file in `ledger`"
-        ) from error
-    os.fchmod(descriptor, 0o600)
-    os.close(descriptor)
-
-
-def path_of(url: URL) -> Path:
-    """The file; raises `LedgerError` for a database in memory."""
-    name = (url.database or "").removeprefix("file:")
-    if not name or name == ":memory:" or url.query.get("mode") == "memory":
-        raise LedgerError("ledger: an in-memory database would forget everything; name a file: sqlite:///reconcile.db")
-    return Path(name)
