@@ -45,7 +45,7 @@ Numbers = Annotated[
     ),
 ]
 
-#: Gaps dealt with in one transaction at most; the command says so when there are more.
+#: Gaps dealt with in one commit at most; the command says so when there are more.
 MOST = 10_000
 
 
@@ -99,12 +99,13 @@ def retry(context: typer.Context, *, numbers: Numbers = None, source: OneSource 
     state = State.of(context)
     config = wiring.load_config(state)
     with wiring.open_ledger(state, config) as ledger, ledger.write() as tx:
-        chosen = _chosen(tx, config, numbers or (), source, kind)
+        chosen, left = _chosen(tx, config, numbers or (), source, kind)
         results = [(gap, repair.retry(tx, config, gap)) for gap in chosen]
     counts = Counter(result for _, result in results)
     state.output.line(", ".join(f"{counts[result]} {result}" for result in Retried if counts[result]) or "no open gaps")
     for result, name in dict.fromkeys((result, gap.source) for gap, result in results):
         state.output.line(_ADVICE[result].format(source=name))
+    _say_left(state, left)
 
 
 def ignore(
@@ -126,19 +127,28 @@ def ignore(
     if not reason.strip():
         raise typer.BadParameter("must say why it is all right", param_hint="--reason")
     with wiring.open_ledger(state, config) as ledger, ledger.write() as tx:
-        chosen = _chosen(tx, config, numbers or (), source, kind)
+        chosen, left = _chosen(tx, config, numbers or (), source, kind)
         number = gaps.ignore(tx, [gap.id for gap in chosen], reason)
     state.output.line(f"{number} ignored")
+    _say_left(state, left)
 
 
-def _chosen(tx: Tx, config: Config, numbers: Sequence[int], source: str, kind: GapKind | None) -> list[Gap]:
-    """The gaps that are meant: by number, or all open ones of a source or kind, never simply all."""
+def _chosen(tx: Tx, config: Config, numbers: Sequence[int], source: str, kind: GapKind | None) -> tuple[list[Gap], int]:
+    """The gaps that are meant, by number, or all open ones of a source or kind, never simply all; how many are left."""
     if numbers:
-        return [_known(tx, number) for number in numbers]
+        return [_known(tx, number) for number in numbers], 0
     if not source and kind is None:
         raise typer.BadParameter("name gaps by number, or choose them with --source or --kind", param_hint="GAP")
     names = known_sources(config, [source]) if source else ()
-    return gaps.find(tx, source=names[0] if names else None, kind=kind, limit=MOST)
+    found = gaps.find(tx, source=names[0] if names else None, kind=kind, limit=MOST)
+    return found, _total(tx, source, kind) - len(found)
+
+
+def _say_left(state: State, left: int) -> None:
+    if left > 0:
+        state.output.line(
+            f"these were the oldest {MOST}, and {left} more are open: once these are settled, do it again"
+        )
 
 
 def _known(tx: Tx, number: int) -> Gap:

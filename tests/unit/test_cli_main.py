@@ -16,12 +16,14 @@ from support.cli import CONFIG
 from support.ledgers import add_event
 
 from reconcile import runner
+from reconcile.cli import gaps as cli_gaps
 from reconcile.cli import main, reports, signals, wiring
 from reconcile.cli.signals import Terminated
 from reconcile.clock import Stop, SystemClock
 from reconcile.daemon import Daemon
 from reconcile.errors import Busy, ConfigError, CredentialsRefused, LedgerError, ReconcileError, Retriable, Stopped
-from reconcile.ledger import Ledger
+from reconcile.ledger import Ledger, gaps
+from reconcile.model import GapKind
 from reconcile.report import RunReport
 from reconcile.web import server
 
@@ -187,6 +189,23 @@ def test_an_event_in_an_unexpected_version_is_flagged(folder, capsys):
         assert ("webhook.api_versions does not name" in line) is flagged
         assert main(["events", "show", version, "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["api_version_expected"] is not flagged
+
+
+@pytest.mark.parametrize("words", [["retry"], ["ignore", "--reason", "test orders"]])
+def test_more_gaps_than_one_commit_takes_are_not_left_in_silence(folder, monkeypatch, capsys, words):
+    """Of too many, the oldest are dealt with, and it is said how many are left."""
+    monkeypatch.setattr(cli_gaps, "MOST", 2)
+    assert main(["db", "upgrade"]) == 0
+    ledger = Ledger.open(f"sqlite:///{folder / 'reconcile.db'}", SystemClock())
+    with ledger.write() as tx:
+        for key in "abc":
+            gaps.open_(tx, "acme-shop", GapKind.DELETED, key, reason="gone")
+    ledger.close()
+    capsys.readouterr()
+    assert main(["gaps", *words, "--kind", "deleted"]) == 0
+    assert "these were the oldest 2, and 1 more are open" in capsys.readouterr().out
+    assert main(["gaps", *words, "1"]) == 0
+    assert "oldest" not in capsys.readouterr().out
 
 
 def test_metrics_are_printed_for_who_runs_nothing_that_could_be_scraped(capsys):
