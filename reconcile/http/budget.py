@@ -8,17 +8,16 @@ from reconcile.clock import Clock, Stop
 
 
 class RateBudget:
-    """At most `rate` requests a second, up to `burst` of them at once after a quiet time. Thread-safe.
+    """At most `rate` requests a second, evenly spaced: a quiet time earns nothing. Thread-safe.
 
     Starts are promised in advance, one interval apart, so that a thread waking late costs the others nothing.
     A `pause` moves every promise that falls into it behind all the others: its end is not a stampede.
     """
 
-    def __init__(self, rate: float, clock: Clock, burst: int = 1) -> None:
-        if not rate > 0 or burst < 1:
-            raise ValueError("a rate is more than 0 requests a second, and a burst at least 1")
+    def __init__(self, rate: float, clock: Clock) -> None:
+        if not rate > 0:
+            raise ValueError("a rate is more than 0 requests a second")
         self._interval = 1.0 / rate
-        self._credit = (burst - 1) * self._interval
         self._clock = clock
         self._lock = threading.Lock()
         self._due = clock.monotonic()
@@ -42,11 +41,11 @@ class RateBudget:
         with self._lock:
             until = self._clock.monotonic() + seconds
             self._quiet_until = max(self._quiet_until, until)
-            self._due = max(self._due, until + self._credit)
+            self._due = max(self._due, until)
 
     def _promise(self) -> tuple[float, float]:
         with self._lock:
             now = self._clock.monotonic()
-            start = max(now, self._quiet_until, self._due - self._credit)
+            start = max(now, self._quiet_until, self._due)
             self._due = max(self._due, start) + self._interval
             return start, start - now

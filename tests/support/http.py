@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import httpx
@@ -34,7 +35,7 @@ class Script:
 def make_client(provider: Callable[[httpx.Request], httpx.Response], **options) -> ProviderClient:
     """A client of `provider` on virtual time: no jitter, and a rate that never makes it wait."""
     clock = options.setdefault("clock", ManualClock())
-    options.setdefault("budget", RateBudget(1000.0, clock, burst=1000))
+    options.setdefault("budget", RateBudget(math.inf, clock))
     options.setdefault("headers", lambda: {"X-Shopify-Access-Token": TOKEN})
     options.setdefault("jitter", lambda _longest: 0.0)
     return ProviderClient(**{"source": "acme", "origin": ORIGIN, "transport": httpx.MockTransport(provider), **options})

@@ -33,12 +33,12 @@ def test_starts_are_one_interval_apart():
     assert starts == [0.0, 0.5, 1.0, 1.5]
 
 
-def test_a_quiet_time_earns_no_more_than_the_burst():
-    """An idle hour lets `burst` requests start at once, not an hour's worth."""
+def test_a_quiet_time_earns_nothing():
+    """After an idle hour, requests are spaced as ever."""
     clock = ManualClock()
-    budget = RateBudget(2.0, clock, burst=3)
+    budget = RateBudget(2.0, clock)
     clock.advance(3600)
-    assert [budget.acquire() for _ in range(5)] == [0.0, 0.0, 0.0, 0.5, 0.5]
+    assert [budget.acquire() for _ in range(3)] == [0.0, 0.5, 0.5]
 
 
 def test_threads_share_one_rate():
@@ -63,10 +63,9 @@ def test_nobody_starts_during_a_pause():
 
 
 def test_a_pause_reaches_those_already_waiting_and_its_end_is_no_stampede():
-    """A turn promised before a 429 is put behind it, one interval after the others, even with a burst."""
+    """A turn promised before a 429 is put behind it, one interval after the others."""
     clock = ManualClock()
-    budget = RateBudget(1.0, clock, burst=2)
-    budget.acquire()
+    budget = RateBudget(1.0, clock)
     budget.acquire()
     paused = []
 
@@ -88,13 +87,12 @@ def test_a_pause_reaches_those_already_waiting_and_its_end_is_no_stampede():
 
 @given(
     rate=st.floats(0.1, 100),
-    burst=st.integers(1, 5),
     events=st.lists(st.tuples(st.sampled_from("ratp"), st.floats(0, 5)), max_size=60),
 )
-def test_no_stretch_of_time_holds_more_than_rate_and_burst_allow(rate, burst, events):
-    """Whatever the callers do, k intervals see at most k + burst starts, and none lies in a pause."""
+def test_no_stretch_of_time_holds_more_than_the_rate_allows(rate, events):
+    """Whatever the callers do, k intervals see at most k + 1 starts, and none lies in a pause."""
     clock = ManualClock()
-    budget = RateBudget(rate, clock, burst)
+    budget = RateBudget(rate, clock)
     starts, quiet_until = [], 0.0
     for kind, seconds in events:
         if kind == "p":
@@ -108,7 +106,7 @@ def test_no_stretch_of_time_holds_more_than_rate_and_burst_allow(rate, burst, ev
             assert starts[-1] >= quiet_until - 1e-6
     for first, start in enumerate(starts):
         for last in range(first, len(starts)):
-            allowed = burst + (starts[last] - start) * rate
+            allowed = 1 + (starts[last] - start) * rate
             assert last - first + 1 <= allowed + 1e-6
 
 
@@ -141,8 +139,8 @@ def test_a_stop_ends_the_wait_for_a_turn():
     assert len(provider.seen) == 1
 
 
-@pytest.mark.parametrize(("rate", "burst"), [(0, 1), (-1, 1), (float("nan"), 1), (1, 0)])
-def test_a_rate_must_be_one(rate, burst):
+@pytest.mark.parametrize("rate", [0, -1, float("nan")])
+def test_a_rate_must_be_one(rate):
     """A budget nobody could ever spend is refused."""
     with pytest.raises(ValueError, match="a rate is more than 0"):
-        RateBudget(rate, ManualClock(), burst)
+        RateBudget(rate, ManualClock())
