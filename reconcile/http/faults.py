@@ -57,7 +57,7 @@ def explain(fault: Exception, what: str, max_body: int, at: str) -> ProviderErro
     if (refused := _tls_refusal(fault)) is not None:
         return Rejected(
             f"{what}: the TLS connection is not trustworthy ({refused}); nothing was sent: "
-            "check base_url, the machine's date, and whether a private CA file is needed"
+            "check base_url and the machine's date; only certificates of public authorities are trusted"
         )
     if (final := _final(fault, max_body)) is not None:
         return type(final)(f"{what}: {final}")
