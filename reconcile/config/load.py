@@ -22,14 +22,13 @@ from reconcile.connector.finding import connector_class
 
 LARGEST = 1_000_000  # bytes
 JOBS = "reconcile.jobs"
-PLANNED_JOBS = ("subscriptions", "backfill", "status-checks", "dispatch", "alerts", "purge")
 
 _SECTIONS = ("ledger", "timezone", "defaults", "sources", "schedules", "alerts")
 
 
 def job_names() -> frozenset[str]:
-    """Every job a schedule may name: those installed, and those of this project a later release may bring."""
-    return frozenset({point.name for point in entry_points(group=JOBS)}).union(PLANNED_JOBS)
+    """Every job a schedule may name: those installed."""
+    return frozenset(point.name for point in entry_points(group=JOBS))
 
 
 def load(
