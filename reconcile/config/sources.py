@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
@@ -16,15 +16,6 @@ from reconcile.connector import Connector, Facts
 from reconcile.errors import ConfigError
 
 Connectors = Callable[[str], type[Connector]]
-
-
-@runtime_checkable
-class ChecksTopics(Protocol):
-    """What a connector may offer beyond its facts: to say which topics cannot be."""
-
-    def check_topics(self, topics: Sequence[str]) -> Iterable[str]:
-        """What is wrong with `topics`, one message each; nothing if they can be served."""
-        ...
 
 
 @runtime_checkable
@@ -115,7 +106,7 @@ def _with_defaults(source: Node, defaults: Node) -> Node:
 
 
 def _check_against(kind: type[Connector], source: SourceConfig, node: Node, problems: Problems) -> None:
-    """The streams and topics a connector cannot serve."""
+    """The streams a connector does not have, and what does not fit together below `webhook`."""
     connector = kind(source.settings)
     facts = getattr(connector, "facts", None)
     names = [stream.name for stream in facts.streams] if isinstance(facts, Facts) else list(source.streams or ())
@@ -126,8 +117,3 @@ def _check_against(kind: type[Connector], source: SourceConfig, node: Node, prob
     if source.webhook and isinstance(connector, ChecksWebhook):
         for below, message in connector.check_webhook(source.webhook):
             problems.add(node.find(("webhook", *below)), message, show=False)
-    if source.webhook and isinstance(connector, ChecksTopics):
-        topics = node.find(("webhook", "topics"))
-        hidden = any(topic.from_env for topic in topics.scalars())
-        for message in connector.check_topics(source.webhook.topics):
-            problems.add(topics, "are not accepted by the connector" if hidden else message, show=False)

@@ -83,10 +83,6 @@ class Shop:
     def __init__(self, settings: ShopSettings) -> None:
         self.settings = settings
 
-    def check_topics(self, topics):
-        """Refuses topics it does not know the family of."""
-        return [f"no topic is called {topic}" for topic in topics if "/" not in topic]
-
 
 class PaySettings(BaseModel):
     """One key."""

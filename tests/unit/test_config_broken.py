@@ -249,14 +249,6 @@ BROKEN = {
         in_source("webhook: {topics: [5]}"),
         ":6:24 sources.acme.webhook.topics[0]: must be text; put it in quotes (got 5)",
     ),
-    "topics refused": (
-        in_source("webhook: {topics: [orders]}"),
-        ":6:15 sources.acme.webhook.topics: no topic is called orders",
-    ),
-    "topics refused env": (
-        in_source('webhook: {topics: ["${TOPIC}"]}'),
-        ":6:15 sources.acme.webhook.topics: are not accepted by the connector",
-    ),
     "secret empty": (
         in_source("webhook: {topics: [a/b], secret: ''}"),
         ":6:38 sources.acme.webhook.secret: must not be empty",
