@@ -119,11 +119,10 @@ def find(
     kind: GapKind | None = None,
     state: str | None = OPEN,
     limit: int = 100,
-    offset: int = 0,
 ) -> list[Gap]:
     """Gaps, oldest first; `state=None` for all."""
     query = _where(select(table), source=source, kind=kind, state=state)
-    query = query.order_by(table.c.opened_at, table.c.id).limit(limit).offset(offset)
+    query = query.order_by(table.c.opened_at, table.c.id).limit(limit)
     return [_gap(row) for row in tx.connection.execute(query)]
 
 

@@ -6,24 +6,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, or_, select, text
+from sqlalchemy import Row, Select, and_, func, or_, select
 
 from reconcile.ledger import bodies
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.tables import OPEN_EVENTS, aliases, gaps, subjects
+from reconcile.ledger.tables import aliases, gaps, subjects
 from reconcile.ledger.tables import events as table
 from reconcile.model import Subject
 
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events: every field that is set must hold; `open_only` leaves out what is done."""
+    """Which events: every field that is set must hold."""
 
     source: str = ""
     states: tuple[str, ...] = ()
     topic: str = ""
     subject: Subject | None = None
-    open_only: bool = False
 
 
 def list_events(tx: Tx, wanted: EventFilter, limit: int) -> list[Row[Any]]:
@@ -46,7 +45,7 @@ def _where(query: Select[Any], wanted: EventFilter) -> Select[Any]:
         query = query.where(table.c.topic == wanted.topic)
     if wanted.subject:
         query = query.where(table.c.subject_type == wanted.subject.type, table.c.subject_id == wanted.subject.id)
-    return query.where(text(OPEN_EVENTS)) if wanted.open_only else query
+    return query
 
 
 def find_events(tx: Tx, which: str, sources: Iterable[str]) -> list[Row[Any]]:

@@ -40,7 +40,6 @@ def seqs(ledger):
         (EventFilter(states=("dead", "waiting")), [2, 1]),
         (EventFilter(topic="orders/create"), [0]),
         (EventFilter(subject=ORDER), [1, 0]),
-        (EventFilter(open_only=True), [2, 1]),
     ],
 )
 def test_events_are_listed_newest_first_by_every_filter(ledger, seqs, wanted, places):
