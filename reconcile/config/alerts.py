@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from reconcile.config import fields as kinds
-from reconcile.config.base import Frozen
+from reconcile.config.base import Frozen, check_sources
 from reconcile.config.urls import smtp_url, web_url
 
 
@@ -62,10 +62,7 @@ class AlertsConfig(Frozen):
     @field_validator("third_parties")
     @classmethod
     def _exist(cls, parties: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        known = (info.context or {}).get("sources", parties)
-        for name in parties:
-            if name not in known:
-                raise kinds.problem_at(name, f"must be a source; there are: {', '.join(known) or 'none'}")
+        check_sources(((name, name) for name in parties), info)
         return parties
 
     @field_validator("escalate")

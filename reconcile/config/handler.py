@@ -25,7 +25,7 @@ class PythonHandler(Frozen):
 class HttpHandler(Frozen):
     """A URL that gets each event as a freshly signed POST, at most `concurrency` at a time."""
 
-    allow_http: kinds.Flag = False
+    allow_http: kinds.Flag = False  # before `url`, whose check asks for it: fields are validated in this order
     url: str
     concurrency: kinds.Count = 4
     rate: kinds.Rate | None = None
@@ -69,8 +69,8 @@ def _recorded_form(value: object) -> object:
     return {"ref": value} if isinstance(value, str) else value
 
 
-def _is_python(value: object) -> str | None:
-    """Which model reads a handler or a record: the one for a reference, or the other."""
+def _form_of(value: object) -> str | None:
+    """The tag of the model that reads a handler or a record: the one for a reference, or the other."""
     if isinstance(value, PythonHandler | RecordedCallable) or (isinstance(value, dict) and "ref" in value):
         return "<ref>"
     return "<other>" if isinstance(value, dict | HttpHandler | RecordedQuery) else None
@@ -78,11 +78,11 @@ def _is_python(value: object) -> str | None:
 
 Handler = Annotated[
     Annotated[PythonHandler, Tag("<ref>")] | Annotated[HttpHandler, Tag("<other>")],
-    Discriminator(_is_python, custom_error_type="handler", custom_error_message=_HANDLER),
+    Discriminator(_form_of, custom_error_type="handler", custom_error_message=_HANDLER),
     BeforeValidator(_handler_form),
 ]
 Recorded = Annotated[
     Annotated[RecordedCallable, Tag("<ref>")] | Annotated[RecordedQuery, Tag("<other>")],
-    Discriminator(_is_python, custom_error_type="recorded", custom_error_message=_RECORDED),
+    Discriminator(_form_of, custom_error_type="recorded", custom_error_message=_RECORDED),
     BeforeValidator(_recorded_form),
 ]

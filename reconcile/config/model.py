@@ -24,7 +24,7 @@ from pydantic import (
 
 from reconcile.config import fields as kinds
 from reconcile.config.alerts import AlertsConfig
-from reconcile.config.base import Frozen, known_sources
+from reconcile.config.base import Frozen, check_sources
 from reconcile.config.handler import Handler, HttpHandler, PythonHandler, Recorded
 from reconcile.config.schedule import parse_cron
 from reconcile.config.urls import ledger_url, same_url
@@ -148,7 +148,7 @@ class ScheduleConfig(Frozen):
     @field_validator("sources")
     @classmethod
     def _exist(cls, sources: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
-        known_sources(sources or (), info)
+        check_sources(enumerate(sources or ()), info)
         return sources
 
     @model_validator(mode="after")
