@@ -8,7 +8,7 @@ import time
 
 import httpx
 import pytest
-from support.running import a_bench, add_shop
+from support.running import add_shop
 
 from reconcile.alerts import deadman
 from reconcile.context import Options
@@ -37,11 +37,11 @@ def switch():
 
 
 @pytest.fixture
-def bench(sqlite_databases, tmp_path, switch):
-    with serve(switch) as served, a_bench(sqlite_databases, tmp_path) as bench:
-        add_shop(bench)
-        use(bench, f"{served.url}/dummy-uuid")
-        yield bench
+def bench(empty, switch):
+    with serve(switch) as served:
+        add_shop(empty)
+        use(empty, f"{served.url}/dummy-uuid")
+        yield empty
 
 
 def use(bench, url):

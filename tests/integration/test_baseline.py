@@ -7,9 +7,9 @@ from datetime import timedelta
 import httpx
 import pytest
 from support.rows import add_event
-from support.running import Bench, a_bench, add_shop, at_failpoint, kinds
+from support.running import Bench, add_shop, at_failpoint, kinds
+from support.shops import add_shops
 
-from connectors.shopify import listing
 from reconcile.ledger import horizons, leases, streams
 from reconcile.ledger.leases import Holder
 from reconcile.ledger.tables import events
@@ -25,16 +25,10 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def bench(sqlite_databases, tmp_path, monkeypatch):
+def bench(empty, small_pages):
     """A shop whose twelve orders its app has handled, on three pages; no run has seen it."""
-    monkeypatch.setattr(listing, "PAGE_SIZE", 5)
-    with a_bench(sqlite_databases, tmp_path) as made:
-        shop = add_shop(made)
-        for _ in range(ORDERS):
-            shop.create_order()
-            made.clock.advance(60)
-        made.clock.advance(600)
-        yield made
+    add_shops(empty, "shop", orders=ORDERS, every=60).clock.advance(600)
+    return empty
 
 
 def baseline(made: Bench):
@@ -128,19 +122,18 @@ def test_a_baseline_that_lost_its_lease_moves_no_horizon(bench):
     assert promised(bench) == {}
 
 
-def test_a_baseline_takes_as_handled_what_cannot_be_rebuilt(sqlite_databases, tmp_path):
+def test_a_baseline_takes_as_handled_what_cannot_be_rebuilt(empty):
     """DESIGN 4: a baseline asks nothing of anyone, also where no faithful event could be built."""
-    with a_bench(sqlite_databases, tmp_path) as bench:
-        shop = add_shop(bench, topics="orders/create, orders/paid")
-        for _ in range(3):
-            shop.pay_order(shop.create_order())
-        bench.clock.advance(600)
-        since = bench.clock.now() - DAY
-        base = bench.run("backfill", since=since, baseline=True)
-        assert (base.exit_code, kinds(base)) == (0, [])
-        again = bench.run(since=since, recheck=True)
-        assert (again.exit_code, kinds(again)) == (0, [])
-        assert bench.effects == []
+    shop = add_shop(empty, topics="orders/create, orders/paid")
+    for _ in range(3):
+        shop.pay_order(shop.create_order())
+    empty.clock.advance(600)
+    since = empty.clock.now() - DAY
+    base = empty.run("backfill", since=since, baseline=True)
+    assert (base.exit_code, kinds(base)) == (0, [])
+    again = empty.run(since=since, recheck=True)
+    assert (again.exit_code, kinds(again)) == (0, [])
+    assert empty.effects == []
 
 
 def test_a_first_run_that_was_killed_again_and_again_opens_no_valve(bench):

@@ -11,7 +11,7 @@ import pytest
 from support import gateways
 from support.gateways import URL, VARIABLES
 from support.pending import known, later
-from support.running import a_bench, stream_of
+from support.running import stream_of
 
 from reconcile.connector.finding import connector_class
 from reconcile.model import GapKind, TransactionStatus
@@ -69,73 +69,70 @@ def deliver(bench, source, fake, sent):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_brings_back_what_was_lost(name, sqlite_databases, tmp_path):
+def test_a_recipe_brings_back_what_was_lost(name, bench):
     """Every end is handled once: told live, found in the list, asked for, or told late; pending ones are followed."""
     _, _, succeeded, failed = RECIPES[name]
-    with a_bench(sqlite_databases, tmp_path) as bench:
-        fake = a_gateway(bench, name)
-        keys = []
-        for number in range(10):
-            later(bench, minutes=3)
-            keys.append(fake.create(f"{number + 1}.00", "NGN"))
-        for key in keys[:6]:
-            fake.become(key, SUCCEEDED)
-        fake.become(keys[6], FAILED)
-        told, *lost = (sent for sent in fake.outbox if sent.topic == succeeded)
-        assert deliver(bench, name, fake, told).status == 200
-        later(bench, minutes=10)
+    fake = a_gateway(bench, name)
+    keys = []
+    for number in range(10):
+        later(bench, minutes=3)
+        keys.append(fake.create(f"{number + 1}.00", "NGN"))
+    for key in keys[:6]:
+        fake.become(key, SUCCEEDED)
+    fake.become(keys[6], FAILED)
+    told, *lost = (sent for sent in fake.outbox if sent.topic == succeeded)
+    assert deliver(bench, name, fake, told).status == 200
+    later(bench, minutes=10)
 
-        report = bench.run()
-        assert stream_of(report, name).covered
-        assert bench.handled(name, succeeded) == Counter(dict.fromkeys(keys[:6], 1))
-        assert bench.handled(name, failed) == Counter({keys[6]: 1})
-        assert {one.subject.id for one in known(bench) if not one.status.terminal} == set(keys[7:])
+    report = bench.run()
+    assert stream_of(report, name).covered
+    assert bench.handled(name, succeeded) == Counter(dict.fromkeys(keys[:6], 1))
+    assert bench.handled(name, failed) == Counter({keys[6]: 1})
+    assert {one.subject.id for one in known(bench) if not one.status.terminal} == set(keys[7:])
 
-        later(bench, minutes=5)
-        fake.become(keys[7], SUCCEEDED)
-        later(bench, hours=3)
-        bench.run()
-        assert bench.handled(name, succeeded)[keys[7]] == 1
-        assert [one.status for one in known(bench, id=keys[7])] == [SUCCEEDED]
+    later(bench, minutes=5)
+    fake.become(keys[7], SUCCEEDED)
+    later(bench, hours=3)
+    bench.run()
+    assert bench.handled(name, succeeded)[keys[7]] == 1
+    assert [one.status for one in known(bench, id=keys[7])] == [SUCCEEDED]
 
-        before_ = list(bench.effects)
-        late = next(sent for sent in reversed(fake.outbox) if sent.subject_id == keys[7])
-        for sent in (told, lost[0], late, late):
-            assert deliver(bench, name, fake, sent).status == 200
-        bench.run()
-        assert bench.effects == before_
+    before_ = list(bench.effects)
+    late = next(sent for sent in reversed(fake.outbox) if sent.subject_id == keys[7])
+    for sent in (told, lost[0], late, late):
+        assert deliver(bench, name, fake, sent).status == 200
+    bench.run()
+    assert bench.effects == before_
 
 
-def test_an_end_that_comes_after_newer_news_is_asked_about(sqlite_databases, tmp_path):
+def test_an_end_that_comes_after_newer_news_is_asked_about(bench):
     """P1: of a payment that failed, was tried again and succeeded, the late `failed` is no end: its provider knows."""
-    with a_bench(sqlite_databases, tmp_path) as bench:
-        fake = FakeGateway(replace(shapes.PLAIN, filters=shapes.BY_CURSOR.filters), clock=bench.clock, revivable=True)
-        fake.subscribe(URL, "whsec_dummy")
-        bench.add("gate", CHURNING.replace("[payment.succeeded", "[payment.pending, payment.succeeded"), fake)
-        payment = fake.create()
-        for status in (FAILED, SUCCEEDED):
-            later(bench, minutes=1)
-            fake.become(payment, status)
-        pending, failed, succeeded = fake.outbox
-        for sent in (succeeded, pending, failed):
-            assert deliver(bench, "gate", fake, sent).status == 200
-        assert [one.status for one in known(bench)] == [TransactionStatus.PENDING]
-        bench.run("status-checks", "dispatch")
-        assert [one.status for one in known(bench)] == [SUCCEEDED]
-        assert bench.handled("gate", "payment.succeeded") == {payment: 1}
+    fake = FakeGateway(replace(shapes.PLAIN, filters=shapes.BY_CURSOR.filters), clock=bench.clock, revivable=True)
+    fake.subscribe(URL, "whsec_dummy")
+    bench.add("gate", CHURNING.replace("[payment.succeeded", "[payment.pending, payment.succeeded"), fake)
+    payment = fake.create()
+    for status in (FAILED, SUCCEEDED):
+        later(bench, minutes=1)
+        fake.become(payment, status)
+    pending, failed, succeeded = fake.outbox
+    for sent in (succeeded, pending, failed):
+        assert deliver(bench, "gate", fake, sent).status == 200
+    assert [one.status for one in known(bench)] == [TransactionStatus.PENDING]
+    bench.run("status-checks", "dispatch")
+    assert [one.status for one in known(bench)] == [SUCCEEDED]
+    assert bench.handled("gate", "payment.succeeded") == {payment: 1}
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_list_by_creation_says_what_it_cannot_prove(name, sqlite_databases, tmp_path):
+def test_a_list_by_creation_says_what_it_cannot_prove(name, bench):
     """One gap of the time that was read, covered all the same; a list by last change has none."""
-    with a_bench(sqlite_databases, tmp_path) as bench:
-        fake = a_gateway(bench, name)
-        fake.create()
-        later(bench, minutes=10)
-        report = bench.run()
-        kinds = [gap.kind for gap in report.gaps]
-        assert kinds == ([] if name == "xendit" else [GapKind.BEYOND_RETENTION])
-        assert stream_of(report, name).covered
+    fake = a_gateway(bench, name)
+    fake.create()
+    later(bench, minutes=10)
+    report = bench.run()
+    kinds = [gap.kind for gap in report.gaps]
+    assert kinds == ([] if name == "xendit" else [GapKind.BEYOND_RETENTION])
+    assert stream_of(report, name).covered
 
 
 def churning(bench, way="page: page", **shape):
@@ -150,56 +147,53 @@ def churning(bench, way="page: page", **shape):
     ("way", "shape", "second_page"),
     [("page: page", {}, "page=2"), ("offset: skip", {"paging": Paging.OFFSET, "page_param": "skip"}, "skip=5")],
 )
-def test_pages_that_move_while_they_are_read_lose_nothing(way, shape, second_page, sqlite_databases, tmp_path):
+def test_pages_that_move_while_they_are_read_lose_nothing(way, shape, second_page, bench):
     """C7: an item that changes between two pages pulls the next ones up, in a stretch that no later run reads again."""
-    with a_bench(sqlite_databases, tmp_path) as bench:
-        fake, faults = churning(bench, way, **shape)
-        keys = []
-        for _ in range(14):
-            later(bench, minutes=1)
-            keys.append(fake.create())
-            fake.become(keys[-1], SUCCEEDED)
-        later(bench, hours=2)
-        faults.add(before(lambda _: fake.become(keys[-1], REFUNDED)), path=second_page)
-        report = bench.run()
-        assert bench.handled("gate", "payment.succeeded") == Counter(dict.fromkeys(keys, 1))
-        assert stream_of(report, "gate", "payments").listed == len(keys)
-        later(bench, hours=2)
-        bench.run()
-        assert bench.handled("gate", "payment.refunded") == Counter({keys[-1]: 1})
+    fake, faults = churning(bench, way, **shape)
+    keys = []
+    for _ in range(14):
+        later(bench, minutes=1)
+        keys.append(fake.create())
+        fake.become(keys[-1], SUCCEEDED)
+    later(bench, hours=2)
+    faults.add(before(lambda _: fake.become(keys[-1], REFUNDED)), path=second_page)
+    report = bench.run()
+    assert bench.handled("gate", "payment.succeeded") == Counter(dict.fromkeys(keys, 1))
+    assert stream_of(report, "gate", "payments").listed == len(keys)
+    later(bench, hours=2)
+    bench.run()
+    assert bench.handled("gate", "payment.refunded") == Counter({keys[-1]: 1})
 
 
-def test_a_fact_told_under_two_ids_is_handled_once(sqlite_databases, tmp_path):
+def test_a_fact_told_under_two_ids_is_handled_once(bench):
     """Live first, live again under another event id, then listed: one call (H4)."""
-    with a_bench(sqlite_databases, tmp_path) as bench:
-        fake, _ = churning(bench)
-        key = fake.create()
-        fake.become(key, SUCCEEDED)
-        again = shapes.PLAIN.envelope("payment.succeeded", fake.rows[key].now, "evt_other", bench.clock.now())
-        first = next(sent for sent in fake.outbox if sent.topic == "payment.succeeded")
-        assert deliver(bench, "gate", fake, first).text == "new"
-        second = replace(first, body=msgspec.json.encode(again), event_id="evt_other")
-        assert deliver(bench, "gate", fake, second).text == "duplicate"
-        later(bench, minutes=10)
-        bench.run()
-        assert bench.handled("gate") == Counter({key: 1})
+    fake, _ = churning(bench)
+    key = fake.create()
+    fake.become(key, SUCCEEDED)
+    again = shapes.PLAIN.envelope("payment.succeeded", fake.rows[key].now, "evt_other", bench.clock.now())
+    first = next(sent for sent in fake.outbox if sent.topic == "payment.succeeded")
+    assert deliver(bench, "gate", fake, first).text == "new"
+    second = replace(first, body=msgspec.json.encode(again), event_id="evt_other")
+    assert deliver(bench, "gate", fake, second).text == "duplicate"
+    later(bench, minutes=10)
+    bench.run()
+    assert bench.handled("gate") == Counter({key: 1})
 
 
 @pytest.mark.parametrize("fault", [html(), answers(200, b'{"payments": null}'), answers(500), answers(200, b"[]")])
-def test_what_is_not_the_list_covers_nothing(fault, sqlite_databases, tmp_path):
+def test_what_is_not_the_list_covers_nothing(fault, bench):
     """The run ends with 4 and says so; once the list is one again, everything is found (C9)."""
-    with a_bench(sqlite_databases, tmp_path) as bench:
-        fake, faults = churning(bench)
-        key = fake.create()
-        fake.become(key, SUCCEEDED)
-        later(bench, minutes=10)
-        faults.add(fault, path="/payments", nth=2, times=0)
-        report = bench.run()
-        assert report.exit_code == 4
-        assert not stream_of(report, "gate").covered
-        faults.rules.clear()
-        bench.run(since=timedelta(days=1))
-        assert bench.handled("gate", "payment.succeeded") == Counter({key: 1})
+    fake, faults = churning(bench)
+    key = fake.create()
+    fake.become(key, SUCCEEDED)
+    later(bench, minutes=10)
+    faults.add(fault, path="/payments", nth=2, times=0)
+    report = bench.run()
+    assert report.exit_code == 4
+    assert not stream_of(report, "gate").covered
+    faults.rules.clear()
+    bench.run(since=timedelta(days=1))
+    assert bench.handled("gate", "payment.succeeded") == Counter({key: 1})
 
 
 UNSIGNED = CHURNING.replace("      secret: whsec_dummy\n", "      allow_from: 203.0.113.0/24\n").replace(
@@ -208,14 +202,13 @@ UNSIGNED = CHURNING.replace("      secret: whsec_dummy\n", "      allow_from: 20
 
 
 @pytest.mark.parametrize(("client", "status"), [("203.0.113.7", 200), ("198.51.100.7", 403), ("", 403)])
-def test_without_a_signature_the_address_decides(client, status, sqlite_databases, tmp_path):
+def test_without_a_signature_the_address_decides(client, status, bench):
     """`scheme: none` takes what comes from `allow_from`; from elsewhere or nowhere, nothing."""
-    with a_bench(sqlite_databases, tmp_path) as bench:
-        bench.add("gate", UNSIGNED, FakeGateway(shapes.PLAIN, clock=bench.clock))
-        config = bench.config().sources["gate"]
-        connector = connector_class(config.connector)(config.settings)
-        receiver = Receiver(bench.ledger, {"gate": (config, connector)}.get, bench.clock)
-        item = b'{"reference": "ref_1", "status": "paid"}'
-        body = b'{"event_id": "evt_1", "event_type": "payment.succeeded", "data": ' + item + b"}"
-        assert receiver.receive("gate", {"Content-Type": "application/json"}, body, client).status == status
-        assert len(bench.recorded("gate")) == (status == 200)
+    bench.add("gate", UNSIGNED, FakeGateway(shapes.PLAIN, clock=bench.clock))
+    config = bench.config().sources["gate"]
+    connector = connector_class(config.connector)(config.settings)
+    receiver = Receiver(bench.ledger, {"gate": (config, connector)}.get, bench.clock)
+    item = b'{"reference": "ref_1", "status": "paid"}'
+    body = b'{"event_id": "evt_1", "event_type": "payment.succeeded", "data": ' + item + b"}"
+    assert receiver.receive("gate", {"Content-Type": "application/json"}, body, client).status == status
+    assert len(bench.recorded("gate")) == (status == 200)

@@ -12,20 +12,19 @@ from urllib.parse import parse_qsl
 
 import pytest
 from support.pending import deliver
-from support.running import Bench, a_bench, at_failpoint, stream_of
+from support.running import Bench, at_failpoint, stream_of
 from support.subscribing import SHOP_TOPICS, SHOP_URL, TOPICS, add_shop, add_stripe, hooks, mutations
 
 DAY = 86_400
 
 
 @pytest.fixture
-def bench(sqlite_databases, tmp_path):
+def bench(empty):
     """A shop and a Stripe account, both known for a day."""
-    with a_bench(sqlite_databases, tmp_path) as made:
-        made.shop, made.stripe = add_shop(made), add_stripe(made)  # type: ignore[attr-defined]
-        made.run("backfill", since=timedelta(hours=1))
-        made.clock.advance(DAY)
-        yield made
+    empty.shop, empty.stripe = add_shop(empty), add_stripe(empty)  # type: ignore[attr-defined]
+    empty.run("backfill", since=timedelta(hours=1))
+    empty.clock.advance(DAY)
+    return empty
 
 
 def paid(bench: Bench, number: int = 1) -> list[str]:

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 import httpx
 import pytest
-from support.running import Bench, a_bench, add_shop, add_stripe, ids, kinds, shop_of, stream_of
+from support.running import add_stripe, ids, kinds, shop_of, stream_of
+from support.shops import ORDERS, add_shops
 
 from connectors.shopify import listing
 from reconcile.ledger import subjects
@@ -18,37 +19,17 @@ from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.fake import Handle
 from reconcile.web.server import counts
 
-ORDERS = 18
 LIST = r"/orders\.json"
 DAY = timedelta(days=1)
 
 
-@pytest.fixture(autouse=True)
-def small_pages(monkeypatch):
-    """Four pages of a window where there would be one."""
-    monkeypatch.setattr(listing, "PAGE_SIZE", 5)
-
-
-@pytest.fixture
-def empty(sqlite_databases, tmp_path):
-    """A bench without a source yet."""
-    with a_bench(sqlite_databases, tmp_path) as made:
-        yield made
+pytestmark = pytest.mark.usefixtures("small_pages")
 
 
 @pytest.fixture
 def bench(empty):
     """A shop of 18 orders within a day."""
-    return open_shop(empty)
-
-
-def open_shop(made: Bench, **more: object) -> Bench:
-    """Orders one every half hour."""
-    shop = add_shop(made, **more)
-    for _ in range(ORDERS):
-        shop.create_order()
-        made.clock.advance(1800)
-    return made
+    return add_shops(empty, "shop")
 
 
 def test_pages_that_overlap_are_listed_in_full_and_handled_once(bench):
@@ -128,24 +109,20 @@ class Offset:
 
 
 @pytest.mark.parametrize("by", [DAY, -DAY, timedelta(minutes=7), -timedelta(minutes=7)], ids=str)
-def test_windows_follow_the_providers_clock_not_ours(sqlite_databases, tmp_path, by):
+def test_windows_follow_the_providers_clock_not_ours(empty, by):
     """C15: a provider ahead of us or behind is listed up to its own now, nothing is lost and nothing comes twice."""
-    with a_bench(sqlite_databases, tmp_path) as made:
-        shop = add_shop(made, clock=Offset(made.clock, by))
-        since = made.clock.now() + by
-        for _ in range(ORDERS):
-            shop.create_order()
-            made.clock.advance(1800)
-        made.metrics = counted = counts(made.config)
-        report = made.run(since=since)
-        told = stream_of(report, "shop")
-        assert (report.exit_code, told.covered) == (0, True)
-        assert abs(counted._skew["shop",] + by.total_seconds()) < 5
-        assert counted._requests["shop", "200"] > 0
-        (said,) = [note for note in report.notes if "clock_skew" in note]
-        assert ("behind the provider's" in said) == (by > timedelta())
-        assert abs(told.end - (shop.clock.now() - timedelta(minutes=2))) < timedelta(seconds=5)
-        assert made.handled("shop") == dict.fromkeys(ids(made), 1)
+    since = empty.clock.now() + by
+    shop = shop_of(add_shops(empty, "shop", clock=Offset(empty.clock, by)))
+    empty.metrics = counted = counts(empty.config)
+    report = empty.run(since=since)
+    told = stream_of(report, "shop")
+    assert (report.exit_code, told.covered) == (0, True)
+    assert abs(counted._skew["shop",] + by.total_seconds()) < 5
+    assert counted._requests["shop", "200"] > 0
+    (said,) = [note for note in report.notes if "clock_skew" in note]
+    assert ("behind the provider's" in said) == (by > timedelta())
+    assert abs(told.end - (shop.clock.now() - timedelta(minutes=2))) < timedelta(seconds=5)
+    assert empty.handled("shop") == dict.fromkeys(ids(empty), 1)
 
 
 def test_our_clock_may_jump_while_a_stream_is_read(empty, monkeypatch):
@@ -153,7 +130,7 @@ def test_our_clock_may_jump_while_a_stream_is_read(empty, monkeypatch):
     monkeypatch.setattr(listing, "PAGE_SIZE", 1)
     monkeypatch.setattr("reconcile.reading.tiling.PAGES_PER_WINDOW", 2)
     theirs = Offset(empty.clock, timedelta())
-    open_shop(empty, clock=theirs)
+    add_shops(empty, "shop", clock=theirs)
     since = empty.clock.now() - DAY
 
     def jump(request: httpx.Request, handle: Handle) -> httpx.Response:
@@ -203,79 +180,74 @@ def test_a_provider_that_tells_no_time_gets_twice_the_settle_time(bench):
     assert bench.handled("shop") == dict.fromkeys(ids(bench), 1)
 
 
-def test_a_version_that_falls_forward_is_refused(sqlite_databases, tmp_path):
+def test_a_version_that_falls_forward_is_refused(empty):
     """A retired API version is answered by another, whose bodies the handlers may not know: exit 4, what to set."""
-    with a_bench(sqlite_databases, tmp_path) as made:
-        open_shop(made, versions=("2027-01", "2027-04"))
-        report = made.run()
-        told = stream_of(report, "shop")
-        assert (report.exit_code, told.covered, told.listed) == (4, False, 0)
-        assert "2026-10" in told.error
-        assert "api_version: '2027-01'" in told.error
-        assert made.recorded("shop") == []
+    add_shops(empty, "shop", versions=("2027-01", "2027-04"))
+    report = empty.run()
+    told = stream_of(report, "shop")
+    assert (report.exit_code, told.covered, told.listed) == (4, False, 0)
+    assert "2026-10" in told.error
+    assert "api_version: '2027-01'" in told.error
+    assert empty.recorded("shop") == []
 
 
-def test_orders_beyond_sixty_days_are_a_gap_without_the_scope_for_them(sqlite_databases, tmp_path):
+def test_orders_beyond_sixty_days_are_a_gap_without_the_scope_for_them(empty):
     """C11: a list that silently forgets is never taken for an empty one; what it shows is handled all the same."""
     scopes = ("read_orders", "read_customers", "read_products", "read_draft_orders")
-    with a_bench(sqlite_databases, tmp_path) as made:
-        open_shop(made, scopes=scopes)
-        report = made.run(since=timedelta(days=90))
-        told = stream_of(report, "shop")
-        assert (report.exit_code, told.covered) == (3, False)
-        assert kinds(report) == [GapKind.BEYOND_RETENTION]
-        assert "cannot be read before 2024-04-02" in report.gaps[0].reason
-        assert any("read_all_orders" in note for note in report.notes)
-        assert made.handled("shop") == dict.fromkeys(ids(made), 1)
+    add_shops(empty, "shop", scopes=scopes)
+    report = empty.run(since=timedelta(days=90))
+    told = stream_of(report, "shop")
+    assert (report.exit_code, told.covered) == (3, False)
+    assert kinds(report) == [GapKind.BEYOND_RETENTION]
+    assert "cannot be read before 2024-04-02" in report.gaps[0].reason
+    assert any("read_all_orders" in note for note in report.notes)
+    assert empty.handled("shop") == dict.fromkeys(ids(empty), 1)
 
 
-def test_a_scope_that_is_not_granted_is_no_empty_shop(sqlite_databases, tmp_path):
+def test_a_scope_that_is_not_granted_is_no_empty_shop(empty):
     """C9: Shopify answers an empty list to a token without the scope; that is exit 4, not "nothing missing"."""
-    with a_bench(sqlite_databases, tmp_path) as made:
-        open_shop(made, scopes=("read_products",))
-        report = made.run()
-        told = stream_of(report, "shop")
-        assert (report.exit_code, told.covered, told.listed) == (4, False, 0)
-        assert "read_orders" in told.error
+    add_shops(empty, "shop", scopes=("read_products",))
+    report = empty.run()
+    told = stream_of(report, "shop")
+    assert (report.exit_code, told.covered, told.listed) == (4, False, 0)
+    assert "read_orders" in told.error
 
 
-def test_what_stripe_forgot_is_said_for_the_log_and_read_from_the_lists(sqlite_databases, tmp_path):
+def test_what_stripe_forgot_is_said_for_the_log_and_read_from_the_lists(empty):
     """C11: beyond 30 days the lists speak for what they can; what they cannot is one gap a stream, exit 3."""
-    with a_bench(sqlite_databases, tmp_path) as made:
-        stripe = add_stripe(made, "payment_intent.succeeded, charge.updated")
-        old = [stripe.create_payment_intent() for _ in range(3)]
-        for intent in old:
-            stripe.succeed(intent)
-        made.clock.advance(45 * 86_400)
-        new = [stripe.create_payment_intent() for _ in range(3)]
-        for intent in new:
-            stripe.succeed(intent)
-        made.clock.advance(600)
-        report = made.run(since=timedelta(days=60))
-        log, lists = stream_of(report, "pay", "events"), stream_of(report, "pay", "payment_intents")
-        assert report.exit_code == 3
-        assert not log.covered
-        assert "charge.updated" in next(gap.reason for gap in report.gaps if gap.subject == "events")
-        assert lists.covered
-        assert {(gap.kind, gap.subject) for gap in report.gaps} == {
-            (GapKind.BEYOND_RETENTION, "events"),
-            (GapKind.BEYOND_RETENTION, "payment_intents"),
-        }
-        assert made.handled("pay", "payment_intent.succeeded") == dict.fromkeys([*old, *new], 1)
-
-
-def test_only_what_lists_can_show_beyond_retention_leaves_the_log_covered(sqlite_databases, tmp_path):
-    """C11: when a list proves every topic, the log has nothing to answer for beyond its memory."""
-    with a_bench(sqlite_databases, tmp_path) as made:
-        stripe = add_stripe(made, "payment_intent.succeeded")
-        intent = stripe.create_payment_intent()
+    stripe = add_stripe(empty, "payment_intent.succeeded, charge.updated")
+    old = [stripe.create_payment_intent() for _ in range(3)]
+    for intent in old:
         stripe.succeed(intent)
-        made.clock.advance(45 * 86_400)
-        report = made.run(since=timedelta(days=60))
-        assert stream_of(report, "pay", "events").covered
-        assert stream_of(report, "pay", "payment_intents").covered
-        assert report.exit_code == 3  # what happened then to older objects
-        assert made.handled("pay") == {intent: 1}
+    empty.clock.advance(45 * 86_400)
+    new = [stripe.create_payment_intent() for _ in range(3)]
+    for intent in new:
+        stripe.succeed(intent)
+    empty.clock.advance(600)
+    report = empty.run(since=timedelta(days=60))
+    log, lists = stream_of(report, "pay", "events"), stream_of(report, "pay", "payment_intents")
+    assert report.exit_code == 3
+    assert not log.covered
+    assert "charge.updated" in next(gap.reason for gap in report.gaps if gap.subject == "events")
+    assert lists.covered
+    assert {(gap.kind, gap.subject) for gap in report.gaps} == {
+        (GapKind.BEYOND_RETENTION, "events"),
+        (GapKind.BEYOND_RETENTION, "payment_intents"),
+    }
+    assert empty.handled("pay", "payment_intent.succeeded") == dict.fromkeys([*old, *new], 1)
+
+
+def test_only_what_lists_can_show_beyond_retention_leaves_the_log_covered(empty):
+    """C11: when a list proves every topic, the log has nothing to answer for beyond its memory."""
+    stripe = add_stripe(empty, "payment_intent.succeeded")
+    intent = stripe.create_payment_intent()
+    stripe.succeed(intent)
+    empty.clock.advance(45 * 86_400)
+    report = empty.run(since=timedelta(days=60))
+    assert stream_of(report, "pay", "events").covered
+    assert stream_of(report, "pay", "payment_intents").covered
+    assert report.exit_code == 3  # what happened then to older objects
+    assert empty.handled("pay") == {intent: 1}
 
 
 def test_a_huge_number_in_a_body_is_the_handlers_business(bench):

@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from support.running import CANARY, Bench, a_bench, add_shop, add_stripe, stream_of
+from support.running import CANARY, Bench, add_stripe, stream_of
+from support.shops import ORDERS, PAGE, add_shops, created, each_once
 
-from connectors.shopify import listing
 from reconcile import runner
 from reconcile.context import Options
 from reconcile.sandbox import page_faults as pages
 from reconcile.sandbox import wire_faults as wires
 from reconcile.sandbox.faults import Fault
 
-ORDERS = 18  # below the valve's ratio rule
-PAGE = 5
 LIST = r"/orders\.json"
 SCOPES = r"/access_scopes\.json"
 #: Nothing is asked about transactions: their questions go to the same path as the list.
@@ -28,38 +26,13 @@ TRICK = "https://broken.myshopify.com@evil.example/orders.json?page_info=x"
 DOWNGRADE = "http://broken.myshopify.com/admin/api/2026-10/orders.json?page_info=x"
 
 
-@pytest.fixture(autouse=True)
-def small_pages(monkeypatch):
-    """Four pages of a window where there would be one."""
-    monkeypatch.setattr(listing, "PAGE_SIZE", PAGE)
+pytestmark = pytest.mark.usefixtures("small_pages")
 
 
 @pytest.fixture
-def bench(sqlite_databases, tmp_path):
+def bench(empty):
     """Two shops of 18 orders each within a day; `broken` is the one whose provider will misbehave."""
-    with a_bench(sqlite_databases, tmp_path) as made:
-        populate(made)
-        yield made
-
-
-def populate(made: Bench) -> None:
-    """Orders one a half hour, in both shops."""
-    for name in ("broken", "healthy"):
-        add_shop(made, name, more=QUIET)
-    for _ in range(ORDERS):
-        for faults in made.faults.values():
-            faults.fake.create_order()
-        made.clock.advance(1800)
-
-
-def truth(made: Bench, source: str) -> set[str]:
-    """The ids of every order created."""
-    return {one.subject_id for one in made.faults[source].fake.truth if one.topic == "orders/create"}
-
-
-def each_once(made: Bench, source: str) -> bool:
-    """Whether the handler was told of every order of a source exactly once."""
-    return made.handled(source) == dict.fromkeys(truth(made, source), 1)
+    return add_shops(empty, "broken", "healthy", more=QUIET)
 
 
 @dataclass(frozen=True)
@@ -146,7 +119,7 @@ def test_a_lasting_fault_is_said_and_costs_nothing_that_was_read(bench, row):
     assert told.events == row.kept
     assert (told.listed > 0) == (row.kept > 0)
     assert len(bench.recorded("broken")) == len(bench.handled("broken")) == row.kept
-    assert set(bench.handled("broken")) <= truth(bench, "broken")
+    assert set(bench.handled("broken")) <= created(bench, "broken")
     assert stream_of(report, "healthy").covered
     assert each_once(bench, "healthy")
     assert bench.hosts == {"broken.myshopify.com", "healthy.myshopify.com"}

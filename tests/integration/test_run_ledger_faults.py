@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from support.cli import EXECUTABLE, Project, shop
 from support.ledgers import elsewhere, later
-from support.running import Bench, a_bench, add_shop, at_failpoint, stream_of
+from support.running import Bench, a_bench, at_failpoint, stream_of
+from support.shops import ORDERS, PAGE, add_shops, each_once
 
 from connectors.shopify import listing
 from reconcile.errors import LedgerError
@@ -21,44 +22,20 @@ from reconcile.ledger.integrity import problems
 from reconcile.reading.record import LedgerRecorder
 from reconcile.reading.recorder import OpenWindow
 
-ORDERS = 18
-PAGE = 5
-
-
-@pytest.fixture(autouse=True)
-def small_pages(monkeypatch):
-    """Four pages of a window where there would be one."""
-    monkeypatch.setattr(listing, "PAGE_SIZE", PAGE)
+pytestmark = pytest.mark.usefixtures("small_pages")
 
 
 @pytest.fixture
 def bench(databases, tmp_path):
     """A shop of 18 orders of the last day, on every engine: the database's own clock cannot be moved."""
     with a_bench(databases, tmp_path, datetime.now(UTC) - timedelta(hours=10)) as made:
-        yield populate(made, "shop")
+        yield add_shops(made, "shop")
 
 
 @pytest.fixture
-def on_sqlite(sqlite_databases, tmp_path):
+def on_sqlite(empty):
     """The same in a file."""
-    with a_bench(sqlite_databases, tmp_path) as made:
-        yield populate(made, "shop")
-
-
-def populate(made: Bench, *names: str) -> Bench:
-    for name in names:
-        add_shop(made, name)
-    for _ in range(ORDERS):
-        for faults in made.faults.values():
-            faults.fake.create_order()
-        made.clock.advance(1800)
-    return made
-
-
-def once_each(made: Bench, source: str = "shop") -> bool:
-    """Whether every order was handled exactly once."""
-    created = {one.subject_id for one in made.faults[source].fake.truth if one.topic == "orders/create"}
-    return made.handled(source) == dict.fromkeys(created, 1)
+    return add_shops(empty, "shop")
 
 
 def sound(made: Bench) -> bool:
@@ -86,7 +63,7 @@ def test_a_full_disk_ends_the_run_and_costs_nothing_that_was_committed(on_sqlite
         tx.connection.exec_driver_sql("PRAGMA max_page_count = 1073741823")
     assert sound(on_sqlite)
     assert on_sqlite.run().exit_code == 0
-    assert once_each(on_sqlite)
+    assert each_once(on_sqlite)
 
 
 def test_a_file_that_may_not_grow_ends_the_program_with_exit_5(tmp_path):
@@ -134,7 +111,7 @@ def test_a_ledger_locked_by_another_program_is_waited_for_then_said(on_sqlite, m
     assert len(on_sqlite.recorded("shop")) == PAGE
     on_sqlite.clock.advance(31)  # the lease could not be given back either: it runs out
     assert on_sqlite.run().exit_code == 0
-    assert once_each(on_sqlite)
+    assert each_once(on_sqlite)
     other.close()
 
 
@@ -156,7 +133,7 @@ def test_a_lost_lease_lets_nothing_more_be_written(bench, place):
     with bench.ledger.write() as tx:
         leases.release(tx, leases.acquire(later(tx, 3600), "shop", "backfill", elsewhere()))
     assert bench.run().exit_code == 0
-    assert once_each(bench)
+    assert each_once(bench)
 
 
 @pytest.mark.parametrize("threads", [0, 3])
@@ -174,13 +151,13 @@ def test_a_ledger_that_fails_as_a_window_is_cut_is_exit_5(on_sqlite, monkeypatch
         report = on_sqlite.run("backfill", force=True)
     assert (report.exit_code, stream_of(report, "shop").error) == (5, "ledger: no space")
     assert on_sqlite.run(force=True).exit_code == 0
-    assert once_each(on_sqlite)
+    assert each_once(on_sqlite)
 
 
 def test_a_source_held_elsewhere_is_busy_and_the_other_is_done(databases, tmp_path):
     """L1: exit 75 names the holder; another source of the same configuration does not wait for it."""
     with a_bench(databases, tmp_path, datetime.now(UTC) - timedelta(hours=10)) as made:
-        populate(made, "held", "free")
+        add_shops(made, "held", "free")
         with made.ledger.write() as tx:
             leases.acquire(tx, "held", "backfill", elsewhere())
         report = made.run()
@@ -188,7 +165,7 @@ def test_a_source_held_elsewhere_is_busy_and_the_other_is_done(databases, tmp_pa
         assert "far.example" in "".join(report.errors)
         assert not stream_of(report, "held").covered
         assert stream_of(report, "free").covered
-        assert once_each(made, "free")
+        assert each_once(made, "free")
         assert made.handled("held") == {}
 
 
@@ -209,7 +186,7 @@ def end_sessions(url: str) -> None:
 def test_a_server_that_ends_our_sessions_costs_at_most_this_run(postgresql_databases, tmp_path, place, threads):
     """A restart in mid-run is survived or ends in exit 5, never in a bug; the next run has everything, once each."""
     with a_bench(postgresql_databases, tmp_path, datetime.now(UTC) - timedelta(hours=10), threads=threads) as made:
-        populate(made, "shop")
+        add_shops(made, "shop")
         with at_failpoint(place, lambda: end_sessions(made.url)) as reached:
             report = made.run()
         assert place in reached
@@ -219,14 +196,14 @@ def test_a_server_that_ends_our_sessions_costs_at_most_this_run(postgresql_datab
             assert any("safe to re-run" in one for one in said), said
         assert sound(made)
         assert made.run().exit_code == 0
-        assert once_each(made)
+        assert each_once(made)
 
 
 @pytest.mark.parametrize("place", ["page.before_commit", "window.before_cover", "page.fetched"])
 def test_sessions_ended_while_a_transaction_is_open_undo_it_whole(postgresql_databases, tmp_path, place, monkeypatch):
     """C3: a page is stored whole or not at all, whatever happens between its statements and its commit."""
     with a_bench(postgresql_databases, tmp_path, datetime.now(UTC) - timedelta(hours=10)) as made:
-        populate(made, "shop")
+        add_shops(made, "shop")
         check = leases.check
 
         def check_then_lose(tx, lease) -> None:
@@ -243,4 +220,4 @@ def test_sessions_ended_while_a_transaction_is_open_undo_it_whole(postgresql_dat
         assert not stream_of(report, "shop").covered
         assert len(made.recorded("shop")) % PAGE in (0, ORDERS % PAGE)
         assert made.run().exit_code == 0
-        assert once_each(made)
+        assert each_once(made)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from support.running import Bench, a_bench, add_shop, stream_of
+from support.running import Bench, add_shop, stream_of
 
 from reconcile import counting
 from reconcile.errors import ConfigError
@@ -18,15 +18,14 @@ SETTLE = timedelta(minutes=2)
 
 
 @pytest.fixture
-def bench(sqlite_databases, tmp_path):
+def bench(empty):
     """A shop that took thirty orders in a quarter of an hour."""
-    with a_bench(sqlite_databases, tmp_path) as made:
-        shop = add_shop(made)
-        for _ in range(30):
-            made.clock.advance(30)
-            shop.create_order()
-        made.clock.advance(600)
-        yield made
+    shop = add_shop(empty)
+    for _ in range(30):
+        empty.clock.advance(30)
+        shop.create_order()
+    empty.clock.advance(600)
+    return empty
 
 
 def open_gaps(made: Bench) -> list[GapKind]:

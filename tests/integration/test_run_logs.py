@@ -8,7 +8,7 @@ import logging
 from datetime import timedelta
 
 import pytest
-from support.running import CANARY, a_bench, add_shop
+from support.running import CANARY, add_shop
 
 from connectors.shopify import listing
 from reconcile import logs, records
@@ -32,16 +32,15 @@ def said(request):
 
 
 @pytest.fixture
-def bench(sqlite_databases, tmp_path, monkeypatch):
+def bench(empty, monkeypatch):
     """Two shops with five orders each, on pages of three."""
     monkeypatch.setattr(listing, "PAGE_SIZE", 3)
-    with a_bench(sqlite_databases, tmp_path) as made:
-        for name in ("broken", "healthy"):
-            shop = add_shop(made, name)
-            for _ in range(5):
-                shop.create_order()
-        made.clock.advance(3600)
-        yield made
+    for name in ("broken", "healthy"):
+        shop = add_shop(empty, name)
+        for _ in range(5):
+            shop.create_order()
+    empty.clock.advance(3600)
+    return empty
 
 
 def of(said, event, **wanted):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.running import Bench, a_bench, add_shop, arrive, at_failpoint, ids, stream_of
+from support.running import Bench, a_bench, arrive, at_failpoint, ids, stream_of
+from support.shops import add_shops
 
 from connectors.shopify import listing
 from connectors.shopify.delivery import describe
@@ -20,11 +21,7 @@ def bench(databases, tmp_path):
 
 def fill(made: Bench, orders: int) -> None:
     """A shop with an order a minute, all of them settled."""
-    shop = add_shop(made)
-    for _ in range(orders):
-        shop.create_order()
-        made.clock.advance(60)
-    made.clock.advance(7200)
+    add_shops(made, "shop", orders=orders, every=60).clock.advance(7200)
 
 
 def test_a_second_run_does_nothing(bench):
@@ -58,25 +55,23 @@ def test_what_comes_live_while_a_page_is_judged_is_handled_once_and_counted_once
     assert report.exit_code == 0
 
 
-def test_a_window_that_is_cut_counts_its_items_once(sqlite_databases, tmp_path, monkeypatch):
+def test_a_window_that_is_cut_counts_its_items_once(empty, monkeypatch):
     """C2: what is listed again because its window was too dense is a repeat."""
     monkeypatch.setattr(listing, "PAGE_SIZE", 1)
     monkeypatch.setattr("reconcile.reading.tiling.PAGES_PER_WINDOW", 2)
-    with a_bench(sqlite_databases, tmp_path) as made:
-        fill(made, 20)
-        report = made.run("backfill", force=True)
+    fill(empty, 20)
+    report = empty.run("backfill", force=True)
     told = stream_of(report, "shop")
     assert told.covered
     assert told.backfilled == 20
     assert told.listed - told.filtered == 20
 
 
-def test_a_window_that_is_cut_does_not_open_the_valve(sqlite_databases, tmp_path, monkeypatch):
+def test_a_window_that_is_cut_does_not_open_the_valve(empty, monkeypatch):
     """First contact: what was listed again makes everything look half as missed as it is."""
     monkeypatch.setattr(listing, "PAGE_SIZE", 1)
     monkeypatch.setattr("reconcile.reading.tiling.PAGES_PER_WINDOW", 2)
-    with a_bench(sqlite_databases, tmp_path) as made:
-        fill(made, 30)
-        assert any("valve would close: 30 of 30" in note for note in made.run(dry_run=True).notes)
-        assert any("30 of 30 listed items look missed" in note for note in made.run().notes)
-        assert made.effects == []
+    fill(empty, 30)
+    assert any("valve would close: 30 of 30" in note for note in empty.run(dry_run=True).notes)
+    assert any("30 of 30 listed items look missed" in note for note in empty.run().notes)
+    assert empty.effects == []

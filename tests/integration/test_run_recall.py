@@ -6,48 +6,27 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from support.running import Bench, a_bench, add_shop, arrive, ids, kinds, shop_of, stream_of
+from support.running import arrive, ids, kinds, shop_of, stream_of
+from support.shops import add_shops
 
 from connectors.shopify import listing
 from reconcile.model import Arrival, Description, GapKind, Occurrence, Origin, Subject, micros
 from reconcile.sandbox import page_faults as pages
 from reconcile.sandbox import wire_faults as wires
 from reconcile.sandbox.fake import Handle
-from reconcile.sandbox.shopify import FakeShopify
 
-ORDERS = 18
 LIST = r"/orders\.json"
 ITEM = r"/orders/\d+\.json"
 DAY = timedelta(days=1)
 
 
-@pytest.fixture(autouse=True)
-def small_pages(monkeypatch):
-    """Four pages of a window where there would be one."""
-    monkeypatch.setattr(listing, "PAGE_SIZE", 5)
-
-
-@pytest.fixture
-def empty(sqlite_databases, tmp_path):
-    """A bench without a source yet."""
-    with a_bench(sqlite_databases, tmp_path) as made:
-        yield made
+pytestmark = pytest.mark.usefixtures("small_pages")
 
 
 @pytest.fixture
 def bench(empty):
     """A shop of 18 orders within a day."""
-    open_shop(empty, ORDERS)
-    return empty
-
-
-def open_shop(made: Bench, orders: int, every: float = 1800, **facts: object) -> FakeShopify:
-    """A shop with an order every so many seconds."""
-    shop = add_shop(made, **facts)
-    for _ in range(orders):
-        shop.create_order()
-        made.clock.advance(every)
-    return shop
+    return add_shops(empty, "shop")
 
 
 def test_a_page_missing_of_what_is_known_is_found_out_by_reading_it(bench):
@@ -130,7 +109,8 @@ def test_reading_one_by_id_may_fail_too(bench, passing):
 
 def test_more_deletions_than_may_be_read_at_once_are_all_found_in_the_end(empty):
     """C10, C16: a shop that deleted hundreds of orders is covered after a few runs, not never."""
-    shop, bench = open_shop(empty, 230, every=60), empty
+    bench = add_shops(empty, "shop", orders=230, every=60)
+    shop = shop_of(bench)
     bench.clock.advance(600)
     since = bench.clock.now() - DAY
     assert bench.run(since=since, force=True).exit_code == 0
@@ -145,7 +125,8 @@ def test_more_deletions_than_may_be_read_at_once_are_all_found_in_the_end(empty)
 
 def test_an_order_that_the_token_may_not_see_is_not_called_deleted(empty):
     """C16: without read_all_orders an order of long ago answers 404, though it lives and its webhooks come."""
-    shop, bench = open_shop(empty, 1, scopes=("read_orders",)), empty
+    bench = add_shops(empty, "shop", orders=1, scopes=("read_orders",))
+    shop = shop_of(bench)
     order = int(shop.truth[0].subject_id)
     bench.clock.advance(100 * 86_400)
     assert bench.run(since=None).exit_code == 0

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from support.running import a_bench, add_shop, add_stripe
+from support.running import add_shop, add_stripe
 
 from reconcile.sandbox.wire_faults import answers, before
 
@@ -16,10 +16,10 @@ PATIENCE = 1  # seconds until two requests that should meet are said not to
 
 
 @pytest.fixture
-def bench(sqlite_databases, tmp_path):
+def bench(empty):
     """A ledger, and three threads for the windows of each stream."""
-    with a_bench(sqlite_databases, tmp_path, threads=3) as made:
-        yield made
+    empty.threads = 3
+    return empty
 
 
 def open_shop(bench):

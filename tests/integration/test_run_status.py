@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-from support.running import a_bench, add_stripe
+from support.running import add_stripe
 
 from reconcile.operator import status
-
-
-@pytest.fixture
-def bench(sqlite_databases, tmp_path):
-    """A Stripe account without a source yet."""
-    with a_bench(sqlite_databases, tmp_path) as bench:
-        yield bench
 
 
 def test_what_no_run_can_read_is_no_hole(bench):

@@ -11,18 +11,17 @@ from datetime import timedelta
 import pytest
 import yaml
 from support.docs import ROOT, blocks
-from support.running import Bench, a_bench, add_shop, add_stripe
+from support.running import Bench, add_shop, add_stripe
 
 from reconcile.ledger import Ledger
 
 
 @pytest.fixture
-def bench(sqlite_databases, tmp_path):
+def bench(empty):
     """A shop and an account, an hour after their last event was handled."""
-    with a_bench(sqlite_databases, tmp_path) as made:
-        add_shop(made, "acme")
-        add_stripe(made, "charge.succeeded")
-        yield made
+    add_shop(empty, "acme")
+    add_stripe(empty, "charge.succeeded")
+    return empty
 
 
 def happen(bench: Bench, number: int) -> list[int]:

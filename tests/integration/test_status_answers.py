@@ -16,23 +16,11 @@ from support.pending import (
     post,
     stripe_at,
 )
-from support.running import a_bench
 
 from reconcile.model import Subject, TransactionStatus
 from reconcile.sandbox.fake import respond
 from reconcile.transactions import hearing
 from reconcile.transactions.transaction import LADDER
-
-
-@pytest.fixture
-def bench(sqlite_databases, tmp_path):
-    with a_bench(sqlite_databases, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def stripe(bench):
-    return stripe_at(bench)
 
 
 def test_not_known_to_the_provider_keeps_the_state_until_the_ladder_ends(bench, stripe):

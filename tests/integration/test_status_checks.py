@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
 from support.asking import asked, climb, processing
 from support.pending import (
     deliver,
@@ -16,23 +15,11 @@ from support.pending import (
     shop_at,
     stripe_at,
 )
-from support.running import a_bench, at_failpoint
+from support.running import at_failpoint
 
 from reconcile.ledger import transactions
 from reconcile.model import Subject, TransactionStatus
 from reconcile.transactions.transaction import LADDER, State
-
-
-@pytest.fixture
-def bench(sqlite_databases, tmp_path):
-    with a_bench(sqlite_databases, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def stripe(bench):
-    return stripe_at(bench)
-
 
 # The six behaviours of the Janitor.
 

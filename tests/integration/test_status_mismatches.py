@@ -17,21 +17,9 @@ from support.pending import (
     shop_at,
     stripe_at,
 )
-from support.running import a_bench
 
 from reconcile.model import Subject, TransactionStatus
 from reconcile.transactions import hearing
-
-
-@pytest.fixture
-def bench(sqlite_databases, tmp_path):
-    with a_bench(sqlite_databases, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def stripe(bench):
-    return stripe_at(bench)
 
 
 def test_another_amount_is_a_mismatch_and_nothing_is_delivered(bench, stripe):

@@ -9,9 +9,8 @@ from support.pending import (
     later,
     one,
     open_incidents,
-    stripe_at,
 )
-from support.running import a_bench, at_failpoint
+from support.running import at_failpoint
 
 from reconcile.clock import Stop
 from reconcile.ledger import transactions
@@ -22,17 +21,6 @@ from reconcile.transactions.answers import Came
 from reconcile.transactions.asking import Asker
 from reconcile.transactions.decide import Road
 from reconcile.transactions.transaction import State
-
-
-@pytest.fixture
-def bench(sqlite_databases, tmp_path):
-    with a_bench(sqlite_databases, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def stripe(bench):
-    return stripe_at(bench)
 
 
 def test_an_end_that_a_list_shows_during_the_last_question_is_asked_about(bench, stripe):

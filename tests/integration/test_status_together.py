@@ -6,7 +6,6 @@ from collections import Counter
 
 import pytest
 from support.pending import known, later, one, shop_at
-from support.running import a_bench
 
 from reconcile.model import TransactionStatus
 from reconcile.sandbox.wire_faults import answers, before, html
@@ -16,9 +15,9 @@ ORDERS = 230
 
 
 @pytest.fixture(params=[0, 4], ids=["one thread", "threads"])
-def bench(request, sqlite_databases, tmp_path):
-    with a_bench(sqlite_databases, tmp_path, threads=request.param) as made:
-        yield made
+def bench(request, empty):
+    empty.threads = request.param
+    return empty
 
 
 @pytest.fixture

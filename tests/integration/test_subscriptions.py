@@ -34,12 +34,6 @@ from reconcile.sandbox.wire_faults import answers, html, unreachable
 OLD, NEW = "2026-07-29.dahlia", "2026-10-28.endive"
 
 
-@pytest.fixture
-def bench(sqlite_databases, tmp_path):
-    with a_bench(sqlite_databases, tmp_path) as made:
-        yield made
-
-
 def test_s1_every_topic_ends_with_one_enabled_subscription(bench):
     """S1: from nothing, each (topic, address) has exactly one; the second check finds that and asks for nothing."""
     shop, pay = add_shop(bench), add_stripe(bench)

@@ -8,7 +8,7 @@ from base64 import b64encode
 from datetime import timedelta
 
 import pytest
-from support.running import a_bench, at_failpoint
+from support.running import at_failpoint
 from support.subscribing import (
     SHOP_TOPICS,
     TOPICS,
@@ -39,12 +39,6 @@ LOST = {
     "503": done_then(503),
     "cut short": truncated_silently(),
 }
-
-
-@pytest.fixture
-def bench(sqlite_databases, tmp_path):
-    with a_bench(sqlite_databases, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture(params=["file", "ledger"])
