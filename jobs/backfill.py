@@ -81,6 +81,7 @@ def _attempt(context: Context, options: Options, source: SourceConfig) -> Result
             _read(context, options, source, connector, None, result)
         else:
             with holding(context, source.name, NAME) as lease:
+                context.at_work()
                 _read(context, options, source, connector, lease, result)
     except Stopped:
         result.codes.append(context.stop.exit_code)

@@ -46,7 +46,8 @@ class Options:
 class Context:
     """The injected parts: configuration, ledger, clock, transports, targets, whom to tell, and what counts.
 
-    `threads` is how many windows of a stream are read at once; 0 does everything in the calling thread.
+    `threads` is how many windows of a stream are read at once; 0 does everything in the calling thread. `at_work` is
+    called when a source is ours to read.
     """
 
     config: Config
@@ -61,6 +62,7 @@ class Context:
     threads: int = 4
     mailers: smtp.Connect = smtp.connect
     metrics: Metrics = field(default_factory=Unmeasured)
+    at_work: Callable[[], None] = lambda: None
 
     def sources(self, options: Options) -> list[SourceConfig]:
         """The sources asked for, all of them unless some were named."""

@@ -47,17 +47,17 @@ def run(context: Context, names: Sequence[str], options: Options, command: str) 
     report = RunReport("", context.clock.now(), options.since, options.until, options.dry_run)
     codes: list[int] = []
     chosen = tuple(names) or tuple(job for job in jobs if job in ORDER)
-    began = None
+    switch = deadman.Switch(context, options, chosen)
     try:
         _begin(context, options, command, chosen, report)
-        began = deadman.begin(context, options, chosen)
+        context.at_work = switch.begin
         for name in chosen:
             codes += [] if context.stop.is_set() else [_job(context, options, report, name)]
         codes += _make_up(context, options, report, chosen)
     except LedgerError as error:
         codes.append(_failed(report, error))
     codes.append(_finish(context, options, report, codes))
-    deadman.end(context, options, chosen, report, began)
+    switch.end(report)
     return report
 
 

@@ -1,9 +1,9 @@
 """A dead-man's switch: another service that is pinged by every run that reads, and tells people when pings stay away.
 
-It speaks as healthchecks does (https://healthchecks.io/docs/http_api/): `/start` when a run begins, the plain URL when
-it ended well, `/fail` or `/{exit code}` when not, `rid` to tell runs apart. Of a run that is not the one that reads it
-hears nothing: whoever is at work tells of it. A ping carries nothing else, has a short deadline, and changes nothing
-about the run.
+It speaks as healthchecks does (https://healthchecks.io/docs/http_api/): `/start` when a run begins to read, the plain
+URL when it ended well, `/fail` or `/{exit code}` when not, `rid` to tell runs apart. Of a run that is not the one that
+reads it hears nothing: whoever is at work tells of it. A ping carries nothing else, has a short deadline, and changes
+nothing about the run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import httpx
 
 from reconcile.context import Context, Options
 from reconcile.errors import Busy
-from reconcile.ledger import leases
 from reconcile.report import RunReport
 
 #: Seconds for a ping.
@@ -29,45 +28,52 @@ _BUSY = Busy.exit_code
 _RUNS = uuid.UUID("1b0a2c0e-6d5e-5f0b-8a41-3c9be9d1f7aa")
 
 
-def begin(context: Context, options: Options, jobs: Sequence[str]) -> Ping | None:
-    """Say that a run begins, beside its work. One that will find others at work would leave it without an end."""
-    if not _is_told(context, options, jobs) or _at_work(context, options):
-        return None
-    return _start(context, "/start")
+class Switch:
+    """What the switch hears of one run."""
+
+    def __init__(self, context: Context, options: Options, jobs: Sequence[str]) -> None:
+        self._context = context
+        self._told = _is_told(context, options, jobs)
+        self._lock = threading.Lock()
+        self._began: Ping | None = None
+
+    def begin(self) -> None:
+        """Say once, beside the run's work, that it has a source to read: before, it might find others at all of them,
+        and would leave a beginning without an end.
+        """
+        with self._lock:
+            if self._told and self._began is None:
+                self._began = _start(self._context, "/start")
+
+    def end(self, report: RunReport) -> None:
+        """Say how a run ended. It ended well only if it proved all it was asked to, or others are at work on the rest:
+        one can be alive and stuck.
+
+        A beginning that is still on its way goes first: heard after the end, it would begin a run that never ends.
+        """
+        nothing = report.exit_code == _BUSY and not any(stream.covered for stream in report.streams)
+        if not self._told or (nothing and self._began is None):
+            return
+        patience = HURRY if self._context.stop.is_set() else DEADLINE
+        if self._began is not None:
+            self._began.join(patience)
+        failed = f"/{report.exit_code}" if report.exit_code not in (0, 3) else "/fail"
+        ping = _start(self._context, failed if nothing or not _proven(report) else "")
+        ping.join(patience)
+        if ping.trouble or ping.is_alive():
+            report.notes.append(f"alerts: the dead-man's switch was not reached: {ping.trouble or 'no answer in time'}")
 
 
-def end(context: Context, options: Options, jobs: Sequence[str], report: RunReport, began: Ping | None = None) -> None:
-    """Say how a run ended. It ended well only if it proved all it was asked to: one can be alive and stuck.
-
-    A beginning that is still on its way goes first: heard after the end, it would begin a run that never ends.
-    """
-    if not _is_told(context, options, jobs):
-        return
-    read = all(stream.covered for stream in report.streams)
-    if report.exit_code == _BUSY and not read:
-        return
-    patience = HURRY if context.stop.is_set() else DEADLINE
-    if began is not None:
-        began.join(patience)
-    proven = report.exit_code in (0, 3, _BUSY) and read
-    failed = f"/{report.exit_code}" if report.exit_code not in (0, 3) else "/fail"
-    ping = _start(context, "" if proven else failed)
-    ping.join(patience)
-    if ping.trouble or ping.is_alive():
-        report.notes.append(f"alerts: the dead-man's switch was not reached: {ping.trouble or 'no answer in time'}")
+def _proven(report: RunReport) -> bool:
+    """Whether all is proven that nobody else is at work on: what a busy run has no other error of is theirs."""
+    busy = report.exit_code == _BUSY
+    return report.exit_code in (0, 3, _BUSY) and all(one.covered or (busy and one.error) for one in report.streams)
 
 
 def _is_told(context: Context, options: Options, jobs: Sequence[str]) -> bool:
     alerts = context.config.alerts
     asked = alerts is not None and alerts.ping is not None and _READS in jobs
     return asked and not (options.dry_run or options.baseline)
-
-
-def _at_work(context: Context, options: Options) -> bool:
-    """Whether somebody reads one of the sources already."""
-    names = {source.name for source in context.sources(options)}
-    with context.ledger.read() as tx:
-        return any(job == _READS and source in names for source, job, _, _ in leases.held(tx))
 
 
 class Ping(threading.Thread):

@@ -8,7 +8,8 @@ import time
 
 import httpx
 import pytest
-from support.running import add_shop
+from support.ledgers import later
+from support.running import add_shop, at_failpoint
 
 from reconcile.alerts import deadman
 from reconcile.context import Options
@@ -50,6 +51,16 @@ def use(bench, url):
     bench.text = bench.text.partition("alerts:")[0] + f"alerts: {{{alerts}, ping: '{url}'}}\n"
 
 
+def taken(bench, source="shop"):
+    with bench.ledger.write() as tx:
+        leases.acquire(tx, source, "backfill", Holder("elsewhere:1", "elsewhere", 1, ""))
+
+
+def lost(bench):
+    with bench.ledger.write() as tx:
+        leases.acquire(later(tx, 31), "shop", "backfill", Holder("elsewhere:1", "elsewhere", 1, ""))
+
+
 def paths(switch):
     return sorted(path for _, path, _, _ in switch.heard)
 
@@ -76,16 +87,50 @@ def test_run_that_is_alive_and_stuck_is_no_success(bench, switch, exit_code):
     report = RunReport("run-1", bench.clock.now(), exit_code=exit_code)
     now = bench.clock.now()
     report.streams = [StreamReport("shop", one, now, now, covered=one == "orders") for one in ("orders", "products")]
-    deadman.end(bench.context(), Options(), ("backfill",), report)
+    deadman.Switch(bench.context(), Options(), ("backfill",)).end(report)
     assert paths(switch) == ["/dummy-uuid/fail"]
 
 
 def test_run_that_finds_another_at_work_says_nothing(bench, switch):
     """Whoever reads tells of it: a run that is busy (75) is neither a beginning nor a failure."""
-    with bench.ledger.write() as tx:
-        leases.acquire(tx, "shop", "backfill", Holder("elsewhere:1", "elsewhere", 1, ""))
+    taken(bench)
     assert bench.run("backfill").exit_code == 75
     assert switch.heard == []
+
+
+def test_run_that_finds_another_at_work_after_it_began_says_nothing(bench, switch):
+    """Who takes the only source before this run reads it tells: no beginning is left without an end."""
+    with at_failpoint("subscription.made", lambda: taken(bench)) as reached:
+        assert bench.run("subscriptions", "backfill").exit_code == 75
+    assert "subscription.made" in reached
+    assert switch.heard == []
+
+
+def test_run_that_read_what_nobody_else_reads_is_a_success(bench, switch):
+    """Of two sources another run is at work on one: a beginning and an end, and the other run tells of its own."""
+    alerts = bench.text[bench.text.index("alerts:") :]
+    bench.text = bench.text.removesuffix(alerts)
+    add_shop(bench, "other")
+    bench.text += alerts
+    taken(bench, "other")
+    assert bench.run("backfill").exit_code == 75
+    assert paths(switch) == ["/dummy-uuid", "/dummy-uuid/start"]
+
+
+def test_run_that_lost_its_only_source_is_a_failure(bench, switch):
+    """It has said that it begins, so it says that it came to nothing."""
+    with at_failpoint("page.fetched", lambda: lost(bench)):
+        assert bench.run("backfill").exit_code == 75
+    assert paths(switch) == ["/dummy-uuid/75", "/dummy-uuid/start"]
+
+
+def test_run_that_is_busy_and_left_a_stream_unproven_is_a_failure(bench, switch):
+    """What could not be proven of its own is not made good by what others prove of theirs."""
+    report, now = RunReport("run-1", bench.clock.now(), exit_code=75), bench.clock.now()
+    report.streams = [StreamReport("shop", one, now, now, covered=one == "orders") for one in ("orders", "products")]
+    report.streams.append(StreamReport("other", "orders", now, now, error="held by another runner"))
+    deadman.Switch(bench.context(), Options(), ("backfill",)).end(report)
+    assert paths(switch) == ["/dummy-uuid/75"]
 
 
 def test_run_that_read_all_while_others_mend_subscriptions_is_a_success(bench, switch):
@@ -93,7 +138,7 @@ def test_run_that_read_all_while_others_mend_subscriptions_is_a_success(bench, s
     report = RunReport("run-1", bench.clock.now(), exit_code=75)
     now = bench.clock.now()
     report.streams = [StreamReport("shop", "orders", now, now, covered=True)]
-    deadman.end(bench.context(), Options(), ("subscriptions", "backfill"), report)
+    deadman.Switch(bench.context(), Options(), ("subscriptions", "backfill")).end(report)
     assert paths(switch) == ["/dummy-uuid"]
 
 
@@ -104,7 +149,7 @@ def test_stop_waits_for_no_switch(bench, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         use(bench, f"http://127.0.0.1:{silent.getsockname()[1]}/dummy-uuid")
         bench.stop.set()
-        deadman.end(bench.context(), Options(), ("backfill",), RunReport("run-1", bench.clock.now()))
+        deadman.Switch(bench.context(), Options(), ("backfill",)).end(RunReport("run-1", bench.clock.now()))
     assert time.monotonic() - began < deadman.DEADLINE / 2
 
 
