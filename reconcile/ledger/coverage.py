@@ -87,7 +87,7 @@ def remove(tx: Tx, source: str, stream: str, fingerprint: str, window: Window) -
 
 
 def merged(claims: Iterable[Covered], overlap: timedelta) -> list[Covered]:
-    """The fewest claims that prove, of every instant, all that `claims` prove of it; sorted by start. Pure.
+    """The fewest claims that prove, of every instant, all that `claims` prove of it; sorted, by start first. Pure.
 
     Of a final instant only its floors matter; of a provisional one, when it was read as well. A joined row keeps
     the newest of its parts' `read_at`.
@@ -101,7 +101,8 @@ def merged(claims: Iterable[Covered], overlap: timedelta) -> list[Covered]:
             kind = None if piece.final(overlap) else piece.read_at
             rows = joined.setdefault((kind, encode(piece.floors)), [])
             _join(rows, replace(piece, window=Window(start, end)))
-    return sorted((row for rows in joined.values() for row in rows), key=lambda row: (row.window, row.read_at))
+    kept = [row for rows in joined.values() for row in rows]
+    return sorted(kept, key=lambda row: (row.window, row.read_at, encode(row.floors)))
 
 
 def _pieces(claim: Covered, overlap: timedelta) -> Iterator[Covered]:

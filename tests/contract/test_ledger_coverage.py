@@ -67,6 +67,12 @@ def test_merging_settles(rows):
     assert merged(once, OVERLAP) == once
 
 
+def test_what_is_merged_has_one_order():
+    """Claims that differ only by what they were judged for come in the same order, whichever was entered first."""
+    judged = [claim(3, 4, 9, {"a": 1}), claim(3, 4, 9, {"b": 3})]
+    assert merged(judged, OVERLAP) == merged(judged[::-1], OVERLAP)
+
+
 def test_final_neighbours_become_one():
     """Two stretches read late enough and judged alike are one row."""
     assert merged([claim(0, 10, 15), claim(10, 20, 25)], OVERLAP) == [claim(0, 20, 25)]

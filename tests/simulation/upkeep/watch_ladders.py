@@ -129,7 +129,7 @@ class LadderWatch:
     # After a run that came to its end without trouble.
 
     def after_run(self, report: RunReport, begun: datetime, *, asked: bool) -> None:
-        """P3: nothing that was due when it began is still due."""
+        """P3: nothing that was known and due when it began is still due."""
         if not asked or any("status" in error or "asked" in error for error in report.errors) or report.errors:
             return
         for name, row in self._rows.transactions().items():
@@ -138,7 +138,7 @@ class LadderWatch:
             claimed = (
                 "elsewhere" in row["claim_owner"] and instant(row["claim_until"]) >= begun
             )  # of it nobody can tell
-            if row["state"] != "pending" or claimed:
+            if row["state"] != "pending" or claimed or instant(row["known_at"]) >= begun:
                 continue
             if number < len(ladder) and name not in self._business.reopened:
                 late = begun - (last + ladder[number])
