@@ -20,7 +20,7 @@ from reconcile.config import Config, ScheduleConfig, SourceConfig
 from reconcile.connector import Connector
 from reconcile.context import Context
 from reconcile.dispatch.standing import Standing
-from reconcile.errors import Busy, ConfigError, LedgerError
+from reconcile.errors import Busy, ConfigError, LedgerError, Stopped
 from reconcile.ledger import horizons
 from reconcile.report import RunReport
 from reconcile.scheduling import Timetable
@@ -166,6 +166,8 @@ class Daemon:
         try:
             watch = _Watch(replace(self._context, config=self._same_ledger(self._read())))
             watch.start()
+        except Stopped:
+            return
         except (ConfigError, LedgerError) as error:
             _log.error("the new configuration is refused, the one in force goes on:\n%s", error)
             return

@@ -36,8 +36,10 @@ def check_configured(
     yield from guarded("ledger", ledger.check(config, clock))
     yield from guarded(mail.AREA, mail.check(config, stop))
     ours = ledger.recorded(config, clock)
+    folder = config.path.parent
+    verdicts = handlers.tried(config.sources.values(), folder, clock, stop)
     for source in config.sources.values():
-        yield from guarded(source.name, handlers.check(source, config.path.parent))
+        yield from guarded(source.name, handlers.check(source, folder, verdicts))
         yield from guarded(
             source.name, provider.check(source, clock, stop, transports(source), ours.get(source.name, ()))
         )

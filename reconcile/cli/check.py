@@ -30,7 +30,7 @@ def check(context: typer.Context, *, as_json: AsJson = False) -> None:
     """
     state = State.of(context)
     findings = []
-    # Importing a handler may print; stdout is for our result.
+    # What is asked of an app's own record may print; stdout is for our result.
     with stopping(state.stop), redirect_stdout(state.output.err):
         for finding in _findings(state):
             findings.append(finding)

@@ -8,7 +8,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 
 from reconcile import config as configuration
-from reconcile import logs, runner
+from reconcile import runner
 from reconcile.check import handlers
 from reconcile.cli.progress import watching
 from reconcile.cli.signals import stopping
@@ -43,11 +43,7 @@ def check_handlers(state: State, config: Config, names: Sequence[str] = ()) -> N
     Before anything is started: a handler that cannot be called is a fault of the configuration.
     """
     chosen = [one for name, one in config.sources.items() if not names or name in names]
-    # Importing a handler may print; stdout is for our result.
-    with redirect_stdout(state.output.err):
-        handlers.require(chosen, config.path.parent)
-    # ... and it may set up logging for itself.
-    logs.setup(state.log_format, state.output.redactor, state.output.err)
+    handlers.require(chosen, config.path.parent, state.clock, state.stop)
 
 
 @contextmanager
@@ -63,7 +59,8 @@ def open_ledger(state: State, config: Config) -> Iterator[Ledger]:
 @contextmanager
 def working(state: State, config: Config) -> Iterator[Context]:
     """A context to run jobs with, whose progress nobody watches; signals stop it."""
-    with open_ledger(state, config) as ledger, stopping(state.stop):
+    # What an app's own record prints is not our result: that goes to stdout as it was before.
+    with redirect_stdout(state.output.err), open_ledger(state, config) as ledger, stopping(state.stop):
         yield Context(config, ledger, state.clock, state.stop, lambda _source: None, factory.make)
 
 

@@ -18,7 +18,7 @@ _LENGTH = struct.Struct(">I")
 
 
 class Setup(msgspec.Struct, tag="setup", array_like=True, frozen=True):
-    """First of all: what to load. `ledger` is a URL with its password, so it travels only here."""
+    """First of all: what to load. `ledger` is a URL with its password, so it travels only here; "" for a mere trial."""
 
     reference: str
     folder: str

@@ -149,7 +149,7 @@ def _set_up(line: Channel) -> Caller | None:
 
 def _caller(handler: LoadedHandler, setup: wire.Setup) -> Caller:
     clock = SystemClock()
-    if not handler.takes_session:
+    if not (handler.takes_session and setup.ledger):
         return Caller(handler, clock, BaseException)
     # Only now: SQLAlchemy costs 0.4 s and 40 MB, and most handlers do without.
     open_sessions: Callable[[str, Clock], Sessions] = resolve_name("reconcile.targets.exactly_once:open_sessions")

@@ -58,6 +58,25 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(project):
     assert len(project.effects()) == 3
 
 
+@pytest.mark.parametrize("words", [("run",), ("check",)])
+def test_a_handlers_module_that_ends_its_process_does_not_end_ours(project, words):
+    """A job that ends with 0 and did nothing is the worst there is: it is said, in one document, with its remedy."""
+    with shop(project, orders=1):
+        (project.folder / "acme.py").write_text("import os\nos._exit(0)\n")
+        done = project.json(*words)
+    assert done["returned"] == done["exit_code"] == 2
+    assert "importing acme failed: the worker ended with status 0" in json.dumps(done)
+
+
+def test_what_the_apps_record_prints_is_not_the_result(project):
+    """One document on stdout and nothing else: an app's record is asked in our own process, and may print."""
+    with shop(project, orders=1, handler=False):
+        with (project.folder / "schedules.yaml").open("a") as file:
+            file.write("    recorded: books:handled\n")
+        (project.folder / "books.py").write_text("print('hello')\ndef handled(keys):\n    print(keys)\n    return []\n")
+        assert project.call_json("run", "backfill", "--since", "1d")["streams"][0]["listed"] == 1
+
+
 def test_a_baseline_calls_no_handler(project):
     """What existed before is recorded as handled; only what comes later is missed."""
     with shop(project, orders=3) as fake:
