@@ -59,11 +59,12 @@ class Place:
         return f"sqlite:///{self.folder / 'ledger.db'}"
 
     def clear(self) -> None:
-        """An empty ledger, and nothing else."""
+        """An empty ledger, and nothing else. Its file stays: whoever had it open refuses another one."""
         self.engines.dispose()
-        for path in self.folder.iterdir():
+        kept = self.folder / "ledger.db"
+        for path in set(self.folder.iterdir()) - {kept}:
             path.unlink()
-        (self.folder / "ledger.db").write_bytes(self.ledger)
+        kept.write_bytes(self.ledger)
 
 
 @cache
