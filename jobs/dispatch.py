@@ -9,7 +9,7 @@ from reconcile.config import SourceConfig
 from reconcile.context import Context, Options
 from reconcile.dispatch import Dispatcher, dispatcher_of, drain
 from reconcile.errors import ReconcileError
-from reconcile.ledger import claims
+from reconcile.ledger import waiting
 from reconcile.report import HandlerReport, RunReport, exit_code
 
 
@@ -44,7 +44,7 @@ def _busy(context: Context, options: Options, until: datetime) -> list[SourceCon
     for source in context.sources(options):
         if source.handler is not None:
             with context.ledger.read() as tx:
-                number = claims.due(tx, source.name, until).number
+                number = waiting.due(tx, source.name, until).number
             context.progress.deliver(source.name, number)
             found += [source] if number else []
     return found

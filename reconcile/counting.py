@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from reconcile.config import SourceConfig
-from reconcile.ledger import Tx, claims, events, findings, gaps, streams, targets, transactions
+from reconcile.ledger import Tx, events, findings, gaps, streams, targets, transactions, waiting
 from reconcile.ledger.findings import Classes
 from reconcile.model import EventState, GapKind
 from reconcile.report import GAPS_LISTED, GapReport, HandlerReport, RunReport
@@ -45,7 +45,7 @@ def open_unhandled(tx: Tx, sources: Sequence[SourceConfig], began: datetime) -> 
     for source in sources:
         if source.handler is None or targets.get(tx, source.name).paused:
             continue
-        for row in claims.unhandled(tx, source.name):
+        for row in waiting.unhandled(tx, source.name):
             if row.next_at <= since:
                 reason = "recorded, due, and delivered by nobody; does a dispatcher run?"
                 gaps.open_(

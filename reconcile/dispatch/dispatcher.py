@@ -6,7 +6,6 @@ commit; none is open while a target is called. Used from one thread; only `notif
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,31 +15,25 @@ from reconcile import failpoints
 from reconcile.clock import Clock, Stop
 from reconcile.config import SourceConfig
 from reconcile.dispatch import loops
+from reconcile.dispatch.bearing import Patience
 from reconcile.dispatch.events import job_of
+from reconcile.dispatch.gathering import gather
+from reconcile.dispatch.keeping import Keeper
 from reconcile.dispatch.marking import Marked, mark
 from reconcile.dispatch.pauses import Health
 from reconcile.dispatch.tally import Tally
 from reconcile.errors import LedgerError
-from reconcile.ledger import Ledger, claims, events, marks
+from reconcile.ledger import Ledger, claims, events, marks, waiting
 from reconcile.ledger.claims import Claimed
 from reconcile.ledger.ledger import Tx
+from reconcile.ledger.process import owner_name
 from reconcile.model import EventState
 from reconcile.targets.model import Job, Outcome, Target
 
 #: Events claimed in one commit, at most.
 BATCH = 128
-#: Seconds between two looks for abandoned claims.
-SWEEP_EVERY = 5.0
-#: Seconds that outcomes are gathered for while more calls run, to be marked in one commit.
-LINGER = 0.05
-#: The same where every one was marked by the target itself, so that only new claims wait for it.
-LINGER_MARKED = 0.15
 #: Seconds an exhausted queue is left alone while calls run, unless something came back or `notify` was called.
 LOOK_EVERY = 0.25
-#: Seconds, beyond one call's timeout, that the ledger may refuse to be written.
-LOCKED_GRACE = 5.0
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -84,13 +77,13 @@ class Dispatcher:
         self._target = target
         self._clock = clock
         self._stop = stop
-        self._owner = claims.owner_name(owner)
+        self._owner = owner_name(owner)
         self._on_outcome = on_outcome or (lambda _outcome: None)
         self._jobs: dict[int, Job] = {}  # claimed and not marked yet
         self._unmarked: list[Outcome] = []  # came back and not committed yet
-        self._renewed = self._clock.monotonic()
-        self._sweep_at = self._look_at = self._renewed
-        self._trouble_since: float | None = None
+        self._look_at = clock.monotonic()
+        self._keeper = Keeper(source, self._owner, clock)
+        self._patience = Patience(source.timeout.total_seconds(), clock)
         self._closing = False
         self._notice = threading.Event()
 
@@ -107,7 +100,8 @@ class Dispatcher:
     def step(self, wait: float) -> int:
         """Claim what the target can take, wait up to `wait` seconds for outcomes, mark them; how many events moved."""
         moved = self._turn()
-        self._gather(wait)
+        # Briefly for half of what the target takes: a slow one takes few.
+        gather(self._target, self._unmarked, wait, self._capacity() // 2, self._clock)
         return moved + (self._turn() if self._unmarked else 0)
 
     def drain(self, until: datetime) -> Tally:
@@ -136,7 +130,7 @@ class Dispatcher:
     def next_try(self, until: datetime) -> datetime | None:
         """When something may be there to do, None if nothing will be by `until`."""
         with self._ledger.read() as tx:
-            health, due = Health(tx, self.source.name), claims.due(tx, self.source.name, until)
+            health, due = Health(tx, self.source.name), waiting.due(tx, self.source.name, until)
             if due.next_at is None or not health.ends_by_itself:
                 return None
             at = max(due.next_at, health.next_try())
@@ -148,7 +142,7 @@ class Dispatcher:
 
     def upkeep_in(self) -> float:
         """Seconds until abandoned claims are looked for again, though nothing is due."""
-        return max(0.0, self._sweep_at - self._clock.monotonic())
+        return self._keeper.due_in()
 
     def count_what_is_left(self) -> Tally:
         """The tally, with what the ledger says is left."""
@@ -171,25 +165,10 @@ class Dispatcher:
         self._settle(turn)
         self._give_back([job for seq, job in self._jobs.items() if seq not in answered])
 
-    def _gather(self, wait: float) -> None:
-        """Wait for the first outcome, and briefly for half of what the target takes: a slow one takes few."""
-        if not self.calling:
-            return
-        self._unmarked += self._target.outcomes(wait)
-        enough = self._capacity() // 2
-        began = self._clock.monotonic()
-        while self._unmarked and self.calling and len(self._unmarked) < enough:
-            linger = LINGER_MARKED if all(outcome.marked for outcome in self._unmarked) else LINGER
-            left = began + linger - self._clock.monotonic()
-            more = list(self._target.outcomes(left)) if left > 0 else []
-            if not more:
-                break
-            self._unmarked += more
-
     def _turn(self) -> int:
         """One transaction: renew, mark, sweep, claim; then submit. Says how many events moved."""
         wanted = self._wanted()
-        if not (wanted or self._unmarked or self._upkeep_is_due()):
+        if not (wanted or self._unmarked or self._keeper.is_due(holding=bool(self._jobs))):
             return 0
         if self._unmarked:
             failpoints.reach("dispatch.before_mark")
@@ -197,9 +176,9 @@ class Dispatcher:
             with self._ledger.write() as tx:
                 turn = self._work(tx, wanted)
         except LedgerError as error:
-            self._bear(error)
+            self._patience.bear(error, in_hand=bool(self._jobs))
             return 0
-        self._trouble_since = None
+        self._patience.restore()
         self._settle(turn)
         self._submit(turn.claimed)
         return turn.moved
@@ -217,10 +196,10 @@ class Dispatcher:
     def _work(self, tx: Tx, wanted: int) -> _Turn:
         # Before any row is changed, so that two dispatchers of a source never wait for each other's rows.
         claims.lock(tx, self.source.name)
-        self._renew(tx)
+        self._keeper.renew(tx, self._fences)
         health = Health(tx, self.source.name)
         turn = _Turn(mark(tx, health, self.source.retry, self._owner, self._unmarked))
-        turn.swept = self._sweep(tx)
+        turn.swept = self._keeper.sweep(tx)
         if wanted:
             self._notice.clear()
             turn.claimed = self._claim(tx, health, wanted)
@@ -245,40 +224,8 @@ class Dispatcher:
             health.probing()
         return claimed
 
-    def _upkeep_is_due(self) -> bool:
-        now = self._clock.monotonic()
-        return now >= self._sweep_at or bool(self._jobs and now >= self._renewed + claims.RENEW_EVERY.total_seconds())
-
-    def _renew(self, tx: Tx) -> None:
-        now = self._clock.monotonic()
-        # Before a sweep in any case: it would take our own claims if a long lock kept us from renewing them.
-        if now < self._sweep_at and now < self._renewed + claims.RENEW_EVERY.total_seconds():
-            return
-        lost = claims.renew(tx, self._owner, self._fences())
-        self._renewed = now
-        if lost:
-            log.warning("%s: another dispatcher took over %d claims", self.source.name, len(lost))
-
-    def _sweep(self, tx: Tx) -> int:
-        now = self._clock.monotonic()
-        if now < self._sweep_at:
-            return 0
-        self._sweep_at = now + SWEEP_EVERY
-        return claims.sweep(tx, self.source.name, self.source.retry)
-
     def _fences(self) -> dict[int, int]:
         return {seq: job.fence for seq, job in self._jobs.items()}
-
-    def _bear(self, error: LedgerError) -> None:
-        """A handler's own transaction may keep the ledger for as long as a call may last. What is in hand is kept that
-        long for any other trouble too: a server that restarts must not cost us what came back. Then it is raised.
-        """
-        now = self._clock.monotonic()
-        since = now if self._trouble_since is None else self._trouble_since
-        patience = self.source.timeout.total_seconds() + LOCKED_GRACE
-        if now - since > patience or not (self._jobs or claims.passes(error)):
-            raise error
-        self._trouble_since = since
 
     def _settle(self, turn: _Turn) -> None:
         """After the commit: forget what was marked, and tell."""

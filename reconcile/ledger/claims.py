@@ -1,43 +1,28 @@
-"""Claims: which waiting event may be handled now, by whom, until when, and which claims were abandoned.
+"""Claims: which waiting event may be handled now, by whom and until when.
 
 A claim is a lease on one event: owner, fencing number and end, judged by the ledger's clock. Events of one subject
-are claimed one at a time, in order; a failing one holds the others for `RETRY_HOLDS` attempts.
+are claimed one at a time, in order; a failing one holds the others for `queue.RETRY_HOLDS` attempts.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import TextClause, bindparam, func, select, text, update
+from sqlalchemy import TextClause, bindparam, text, update
 
-from reconcile.errors import LedgerError
 from reconcile.ledger import bodies, marks, queue
-from reconcile.ledger.errors import is_locked
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.marks import Call
-from reconcile.ledger.process import Holder, process_started
 from reconcile.ledger.queue import NOBODY, Hands, Subject, Waiting
-from reconcile.ledger.tables import OPEN_EVENTS
 from reconcile.ledger.tables import events as table
 from reconcile.ledger.types import Instant
-from reconcile.model import EventState, Occurrence, instant, micros
+from reconcile.model import EventState, Occurrence, micros
 
-#: How long a claim lives unless renewed, and how often its owner renews it.
+#: How long a claim lives unless renewed.
 CLAIM_LIFE = timedelta(seconds=30)
-RENEW_EVERY = timedelta(seconds=10)
-#: Somebody else's claim may come back at any moment: how long to wait before looking again.
-LOOK_AGAIN = timedelta(seconds=1)
-#: A failing event holds its subject for this many attempts; then later ones pass it.
-RETRY_HOLDS = 3
-
-#: PostgreSQL's serialization failure, deadlock and lock timeout (https://www.postgresql.org/docs/current/errcodes-appendix.html).
-_PASSING = ("40001", "40P01", "55P03")
 
 
 class Taken(NamedTuple):
@@ -71,36 +56,6 @@ class Claimed:
 
     rows: list[Taken] = field(default_factory=list)
     superseded: int = 0
-
-
-class Due(NamedTuple):
-    """How many events may be handled before the instant asked for, and when the first of them may be tried."""
-
-    number: int
-    next_at: datetime | None
-
-
-def owner_name(holder: str) -> str:
-    """The text a claim is held under by `holder`, the `Holder.name` of this process: with the process's start, so that
-    others can see whether it is gone.
-    """
-    return f"{holder}:{process_started(os.getpid())}"
-
-
-def owner_gone(owner: str) -> bool:
-    """Whether the process behind `owner_name` has certainly ended."""
-    host, *rest = owner.rsplit(":", 3)
-    if len(rest) != 3 or not rest[0].isdigit():
-        return False
-    return Holder(owner, host, int(rest[0]), rest[2]).gone()
-
-
-def passes(error: LedgerError) -> bool:
-    """Whether an error only says that someone else is writing, so that the same transaction may be tried again."""
-    cause = error.__cause__
-    if cause is None:
-        return False
-    return is_locked(cause) or getattr(getattr(cause, "orig", None), "sqlstate", None) in _PASSING
 
 
 def lock(tx: Tx, source: str) -> None:
@@ -156,7 +111,7 @@ def _first(tx: Tx, source: str, held: Hands, due_by: int, limit: int) -> list[Wa
 def _choose(events: Iterable[Waiting], busy: set[Subject], due_by: int, limit: int) -> list[Waiting]:
     """An event that was passed and the one that passes it may both be due: the older makes its subject busy."""
     chosen: list[Waiting] = []
-    for event in queue.free(events, busy, RETRY_HOLDS):
+    for event in queue.free(events, busy, queue.RETRY_HOLDS):
         if event.next_at <= due_by and event.subject not in busy:
             chosen.append(event)
             if event.subject != NOBODY:
@@ -167,7 +122,7 @@ def _choose(events: Iterable[Waiting], busy: set[Subject], due_by: int, limit: i
 
 
 def _probe(tx: Tx, source: str, held: Hands, due_by: int) -> list[Waiting]:
-    free = queue.free(queue.whole(tx, source), held.subjects, RETRY_HOLDS)
+    free = queue.free(queue.whole(tx, source), held.subjects, queue.RETRY_HOLDS)
     ready = [event for event in free if event.next_at <= due_by]
     return [min(ready, key=lambda event: event.next_at)] if ready else []
 
@@ -247,74 +202,3 @@ def _taken(row: Any, owner: str) -> Taken:
     late, fence = int(row.late or row.passed), row.claim_fence + 1
     before = Taken(*row[: len(Taken._fields)])
     return before._replace(state=EventState.CLAIMED, claim_owner=owner, claim_fence=fence, late=late)
-
-
-def renew(tx: Tx, owner: str, fences: Mapping[int, int]) -> set[int]:
-    """Prolong claims, `{seq: fence}`; the seqs of those that somebody took over.
-
-    A claim that ran out but that nobody took is still ours. A row that a handler's own transaction has locked is left
-    alone: nobody can take it over either.
-    """
-    if not fences:
-        return set()
-    these = select(table.c.seq, table.c.state, table.c.claim_owner, table.c.claim_fence)
-    found = list(tx.connection.execute(these.where(table.c.seq.in_(list(fences)))))
-    taken = {row.seq for row in found if row.claim_fence != fences[row.seq]}
-    ours = [row.seq for row in found if row.seq not in taken and row.state == EventState.CLAIMED]
-    locked = select(table.c.seq).where(table.c.seq.in_(ours)).order_by(table.c.seq).with_for_update(skip_locked=True)
-    free = tx.connection.execute(locked).scalars().all()
-    longer = update(table).where(
-        table.c.seq.in_(free), table.c.state == EventState.CLAIMED, table.c.claim_owner == owner
-    )
-    tx.connection.execute(longer.values(claim_until=tx.now + CLAIM_LIFE))
-    return taken
-
-
-def sweep(tx: Tx, source: str, retry: Sequence[timedelta], gone: Callable[[str], bool] = owner_gone) -> int:
-    """Put abandoned claims back: those that ran out, and those whose owner `gone` says is no more. Says how many.
-
-    Nobody knows whether the call was made, so a call of unknown outcome is noted. It counts as an attempt when the
-    event alone can have been at fault: its owner held no other, or it was abandoned before and so claimed alone.
-    """
-    lock(tx, source)
-    query = select(table).where(table.c.source == source, text(OPEN_EVENTS))
-    query = query.where(table.c.state == EventState.CLAIMED)
-    claimed = list(tx.connection.execute(query.order_by(table.c.seq).with_for_update(skip_locked=True)))
-    dead_owners = {owner for owner in {row.claim_owner for row in claimed} if gone(owner)}
-    stale = [
-        row for row in claimed if row.claim_until is None or row.claim_until < tx.now or row.claim_owner in dead_owners
-    ]
-    if not stale:
-        return 0
-    alone = _holding_one(tx, {row.claim_owner for row in stale})
-    calls = [
-        Call(row, row.attempts + 1, tx.now, tx.now, f"its dispatcher {row.claim_owner} went away") for row in stale
-    ]
-    marks.abandon(tx, calls, retry, {row.seq for row in stale if row.claim_owner in alone})
-    return len(stale)
-
-
-def _holding_one(tx: Tx, owners: Iterable[str]) -> set[str]:
-    """Those owners whose process had exactly one event in hand, over all sources."""
-    query = select(table.c.claim_owner, func.count()).where(text(OPEN_EVENTS), table.c.state == EventState.CLAIMED)
-    query = query.where(table.c.claim_owner.in_(list(owners))).group_by(table.c.claim_owner)
-    return {owner for owner, number in tx.connection.execute(query) if number == 1}
-
-
-def due(tx: Tx, source: str, until: datetime) -> Due:
-    """What may still be handled before `until`: waiting events, unless an earlier one of their subject comes later
-    than that, and events someone has claimed, which may come back at any moment.
-    """
-    held = queue.hands(tx, source)
-    waiting = list(queue.in_time(queue.whole(tx, source), micros(until), RETRY_HOLDS))
-    tries = [instant(event.next_at) for event in queue.free(waiting, held.subjects, RETRY_HOLDS)]
-    tries += [tx.now + LOOK_AGAIN] if held.number else []
-    return Due(len(waiting) + held.number, min(tries, default=None))
-
-
-def unhandled(tx: Tx, source: str, *, limit: int = 1000) -> list[Any]:
-    """Rows that are due and free and yet wait: no retry, claim or hold explains it. A pause might: ask for that."""
-    free = queue.free(queue.whole(tx, source), queue.hands(tx, source).subjects, RETRY_HOLDS)
-    seqs = list(islice((event.seq for event in free if event.next_at <= micros(tx.now)), limit))
-    query = select(table).where(table.c.seq.in_(seqs)).order_by(table.c.position, table.c.seq)
-    return list(tx.connection.execute(query))

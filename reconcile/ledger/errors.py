@@ -42,6 +42,9 @@ _POSTGRESQL = {
     "08": "the connection to the server was lost",
 }
 
+#: ... and those of them that say no more than that somebody else is writing.
+_PASSING = ("40001", "40P01", "55P03")
+
 
 class OutcomeUnknown(LedgerError):
     """The connection broke while a commit was answered: it holds entirely or not at all, and we cannot say which."""
@@ -86,6 +89,14 @@ def is_locked(error: BaseException) -> bool:
     """Whether this says that another connection is writing."""
     cause = (error.orig if isinstance(error, DBAPIError) else None) or error
     return _sqlite_code(cause) in (5, 6)
+
+
+def passes(error: LedgerError) -> bool:
+    """Whether an error only says that someone else is writing, so that the same transaction may be tried again."""
+    cause = error.__cause__
+    if cause is None:
+        return False
+    return is_locked(cause) or getattr(getattr(cause, "orig", None), "sqlstate", None) in _PASSING
 
 
 def _of_connection(error: BaseException) -> str:

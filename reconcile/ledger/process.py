@@ -42,6 +42,21 @@ class Holder:
         return not _exists(self.pid) or process_started(self.pid) != self.process_started
 
 
+def owner_name(holder: str) -> str:
+    """The text a claim is held under by `holder`, the `Holder.name` of this process: with the process's start, so that
+    others can see whether it is gone.
+    """
+    return f"{holder}:{process_started(os.getpid())}"
+
+
+def owner_gone(owner: str) -> bool:
+    """Whether the process behind `owner_name` has certainly ended."""
+    host, *rest = owner.rsplit(":", 3)
+    if len(rest) != 3 or not rest[0].isdigit():
+        return False
+    return Holder(owner, host, int(rest[0]), rest[2]).gone()
+
+
 def process_started(pid: int) -> str:
     """`realm/ticks since boot`: the same text as long as the same process has this pid; "realm/gone" once ended."""
     fields = _stat(pid)

@@ -19,6 +19,8 @@ from reconcile.ledger.tables import OPEN_EVENTS
 Subject = tuple[str, str]
 #: Of an event whose subject is unknown: it waits for nobody.
 NOBODY = ("", "")
+#: A failing event holds its subject for this many attempts; then later ones pass it.
+RETRY_HOLDS = 3
 
 
 class Waiting(NamedTuple):

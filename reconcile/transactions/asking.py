@@ -19,7 +19,7 @@ from reconcile.config import SourceConfig
 from reconcile.connector import Connector
 from reconcile.context import Context
 from reconcile.http import ProviderClient
-from reconcile.ledger import claims, transactions
+from reconcile.ledger import process, transactions
 from reconcile.reading import recorded
 from reconcile.transactions.answers import Answered, Desk
 from reconcile.transactions.ladders import ladder_of
@@ -47,7 +47,7 @@ class Asker:
             connector=connector,
             ladder=ladder_of(context.config, source),
             # The name of this one alone: what others hold is theirs.
-            owner=claims.owner_name(context.holder.another().name),
+            owner=process.owner_name(context.holder.another().name),
             run_id=context.run_id,
             elsewhere=recorded.of(source),
         )
@@ -136,7 +136,7 @@ class Asker:
         """What a runner had claimed whose process is gone need not wait for its claims to run out."""
         name = self._desk.source.name
         with self._context.ledger.read() as tx:
-            gone = [owner for owner in transactions.owners(tx, name) if claims.owner_gone(owner)]
+            gone = [owner for owner in transactions.owners(tx, name) if process.owner_gone(owner)]
         self._free(gone)
 
     def _give_back(self) -> None:

@@ -7,14 +7,14 @@ from datetime import timedelta
 from support.claiming import ME, OTHER, RETRY, seqs, take
 from support.rows import change, event, outcomes, states
 
-from reconcile.ledger import claims, gaps
-from reconcile.ledger.process import Holder
+from reconcile.ledger import abandoned, gaps
+from reconcile.ledger.process import Holder, owner_gone, owner_name
 from reconcile.model import EventState, GapKind
 
 
 def sweep(ledger, gone=lambda _owner: False):
     with ledger.write() as tx:
-        return claims.sweep(tx, "shop", RETRY, gone)
+        return abandoned.sweep(tx, "shop", RETRY, gone)
 
 
 def test_renew(ledger, add):
@@ -27,8 +27,8 @@ def test_renew(ledger, add):
     change(ledger, taken, claim_owner=OTHER, claim_fence=2)
     change(ledger, done, state=EventState.HANDLED)
     with ledger.write() as tx:
-        assert claims.renew(tx, ME, {kept: 1, taken: 1, done: 1}) == {taken}
-        assert claims.renew(tx, ME, {}) == set()
+        assert abandoned.renew(tx, ME, {kept: 1, taken: 1, done: 1}) == {taken}
+        assert abandoned.renew(tx, ME, {}) == set()
     assert event(ledger, kept).claim_until > past + timedelta(seconds=20)
     assert event(ledger, taken).claim_until < event(ledger, kept).claim_until
     assert event(ledger, stranger).claim_until < event(ledger, kept).claim_until
@@ -98,6 +98,6 @@ def test_abandoned_event_is_claimed_alone(ledger, add):
 def test_owner_of_a_process_that_is_gone():
     """The text of a claim tells whether its process has ended; of what it cannot read it says nothing."""
     me = Holder.me()
-    assert not claims.owner_gone(claims.owner_name(me.name))
-    assert claims.owner_gone(f"{me.name}:{me.process_started}1")
-    assert not claims.owner_gone("nonsense")
+    assert not owner_gone(owner_name(me.name))
+    assert owner_gone(f"{me.name}:{me.process_started}1")
+    assert not owner_gone("nonsense")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from support.claiming import take
 from support.rows import add_event
 
-from reconcile.ledger import claims
+from reconcile.ledger import waiting
 from reconcile.model import EventState
 
 
@@ -15,15 +15,15 @@ def test_due(ledger, add):
     """What may still be handled counts: not what is held, comes later, or waits behind what comes later."""
     with ledger.write() as tx:
         now = tx.now
-        nothing = claims.due(tx, "shop", now)
+        nothing = waiting.due(tx, "shop", now)
         add_event(tx, next_at=now + timedelta(seconds=10), subject_id="1")
         add_event(tx, subject_id="1")
         add_event(tx, next_at=now + timedelta(hours=1), subject_id="2")
         add_event(tx, subject_id="2")
         add_event(tx, state=EventState.HELD, subject_id="3")
         until = now + timedelta(minutes=1)
-        assert claims.due(tx, "shop", until) == (2, now + timedelta(seconds=10))
-        assert claims.due(tx, "shop", now) == (0, None)
+        assert waiting.due(tx, "shop", until) == (2, now + timedelta(seconds=10))
+        assert waiting.due(tx, "shop", now) == (0, None)
     assert nothing == (0, None)
 
 
@@ -32,7 +32,7 @@ def test_due_counts_what_others_have_claimed(ledger, add):
     add({})
     take(ledger)
     with ledger.read() as tx:
-        assert claims.due(tx, "shop", tx.now) == (1, tx.now + claims.LOOK_AGAIN)
+        assert waiting.due(tx, "shop", tx.now) == (1, tx.now + waiting.LOOK_AGAIN)
 
 
 def test_unhandled(ledger, add):
@@ -47,4 +47,4 @@ def test_unhandled(ledger, add):
         {"subject_id": "4", "state": EventState.HELD},
     )
     with ledger.read() as tx:
-        assert [row.seq for row in claims.unhandled(tx, "shop")] == [forgotten]
+        assert [row.seq for row in waiting.unhandled(tx, "shop")] == [forgotten]

@@ -11,7 +11,8 @@ import pytest
 from support.ledgers import elsewhere, ended_process, later
 from support.telling import Odd, a_source
 
-from reconcile.ledger import claims, gaps, incidents, transactions
+from reconcile.ledger import gaps, incidents, transactions
+from reconcile.ledger.process import owner_name
 from reconcile.ledger.transactions import CLAIM_LIFE, Chosen
 from reconcile.model import EPOCH, GapKind, IncidentKind, Reported, Subject, TransactionStatus
 from reconcile.transactions import hearing, settling, telling
@@ -119,7 +120,7 @@ def test_a_claim_on_what_ended_meanwhile_is_void(ledger):
 
 def test_the_claims_of_a_process_that_is_gone_are_given_back(ledger):
     """A runner that was killed on this machine holds nothing up; one of another machine is given its time."""
-    gone, far = claims.owner_name(ended_process().name), claims.owner_name(elsewhere().name)
+    gone, far = owner_name(ended_process().name), owner_name(elsewhere().name)
     with ledger.write() as tx:
         hear(tx, pending(1, EPOCH), pending(2, EPOCH))
         for owner in (gone, far):

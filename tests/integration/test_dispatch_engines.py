@@ -153,8 +153,8 @@ def test_foreign_writer_is_waited_for_only_so_long(ledger, monkeypatch):
     """A ledger that someone keeps for longer than any call may last is an error, and nothing is lost."""
     (seq,) = fill(ledger, 1)
     dispatcher = make(ledger, timeout=timedelta(seconds=1))
-    dispatcher._trouble_since = dispatcher._clock.monotonic() - 60
-    monkeypatch.setattr("reconcile.ledger.claims.passes", lambda _error: True)
+    dispatcher._patience._since = dispatcher._clock.monotonic() - 60
+    monkeypatch.setattr("reconcile.dispatch.bearing.passes", lambda _error: True)
 
     def locked():
         raise LedgerError("locked")
@@ -171,11 +171,11 @@ CHILD = textwrap.dedent(
     import sys
     from reconcile.clock import SystemClock
     from reconcile.ledger import Ledger, claims
-    from reconcile.ledger.process import Holder
+    from reconcile.ledger.process import Holder, owner_name
 
     ledger = Ledger.open(sys.argv[1], SystemClock())
     with ledger.write() as tx:
-        claimed = claims.claim(tx, "shop", claims.owner_name(Holder.me().name), 10)
+        claimed = claims.claim(tx, "shop", owner_name(Holder.me().name), 10)
     print(len(claimed.rows), flush=True)
     sys.stdin.read()
     """

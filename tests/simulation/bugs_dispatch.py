@@ -8,8 +8,7 @@ from typing import Any
 from simulation.planting import bug, swap
 
 from reconcile import failpoints
-from reconcile.dispatch import dispatcher
-from reconcile.ledger import claims, effects, leases, marks
+from reconcile.ledger import abandoned, claims, effects, leases, marks
 from reconcile.targets import exactly_once
 from reconcile.targets.calling import Result
 from reconcile.targets.model import Verdict
@@ -74,8 +73,7 @@ def dead_without_a_gap(stack: ExitStack) -> None:
 
 @bug
 def abandoned_claims_stay(stack: ExitStack) -> None:
-    swap(stack, claims, "sweep", lambda *_, **__: 0)
-    swap(stack, dispatcher.claims, "sweep", lambda *_, **__: 0)
+    swap(stack, abandoned, "sweep", lambda *_, **__: 0)
 
 
 @bug

@@ -8,9 +8,9 @@ from typing import Any
 from reconcile.ledger import Ledger, Tx, claims
 from reconcile.ledger.claims import Claimed
 from reconcile.ledger.marks import Call
-from reconcile.ledger.process import Holder
+from reconcile.ledger.process import Holder, owner_name
 
-ME = claims.owner_name(Holder.me().name)
+ME = owner_name(Holder.me().name)
 OTHER = "elsewhere:1:abcd:boot/1"
 RETRY = (timedelta(seconds=10), timedelta(minutes=1))
 
