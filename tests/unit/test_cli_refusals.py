@@ -92,3 +92,12 @@ def test_an_output_that_is_full_is_said_and_is_no_bug(project, words):
         done = subprocess.run([EXECUTABLE, *words], check=False, text=True, **where)
     said = "stdout cannot be written: No space left on device; what was done is in the ledger: `reconcile status`"
     assert (done.returncode, done.stderr) == (2, f"reconcile: {said}\n")
+
+
+def test_an_output_that_is_closed_is_no_bug(project):
+    """`status >&-`: nobody wants what it prints, so it ends as it would have ended."""
+    started = ["sh", "-c", 'exec "$0" status >&-', str(EXECUTABLE)]
+    done = subprocess.run(
+        started, check=False, text=True, cwd=project.folder, env=project.environ(), stderr=subprocess.PIPE
+    )
+    assert (done.returncode, done.stderr) == (0, "")
