@@ -1,1 +1,1 @@
-"""Jobs: one file each, each `run(context, options)`; found by the entry-point group `reconcile.jobs`."""
+"""Jobs: one file each, each `run(context, options, report)`; found by the entry-point group `reconcile.jobs`."""

@@ -1,6 +1,8 @@
 """Any provider that is a list, a status call and a signature, told by configuration alone.
 
-settings*.py     the keys, and what is wrong with them
+settings.py      the keys, and what is wrong with them; settings_auth.py, settings_list.py and settings_webhook.py
+                 hold sections of them, strict.py what all of these share
+facts.py         the streams, topics and statuses that follow from them
 pointers.py      where things are in an answer (RFC 6901)
 items.py         what an item says, the same in lists, answers and deliveries
 moments.py       times, and filters by time

@@ -1,5 +1,6 @@
 """What `reconcile check` looks at before anything runs. Every check is made, whatever the others found.
 
+finding.py       what a check comes to: fine, a warning, a failure with its remedy
 installation.py  the packages beside `reconcile`
 handlers.py      a source's handler and its app's own record
 ledger.py        the ledger can be opened and written; first contact

@@ -7,6 +7,9 @@ body.py       how much they may bring: decoded bytes, counted while they stream
 answer.py     what came back, and reading it as JSON
 verdict.py    what a status means: which error, and whether asking again can help
 faults.py     what a broken connection means
+retries.py    asking again, on exactly one kind of error
+renewal.py    new credentials, once for all threads that saw the old ones refused
+text.py       foreign text made fit for a message
 client.py     `ProviderClient`, which is all of them together
 """
 

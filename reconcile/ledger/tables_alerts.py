@@ -102,7 +102,7 @@ class RecipientRow(Base, table=True):
     __tablename__ = "reconcile_recipient"
     mail_id: int = Field(sa_column=Column(BigInteger, nullable=False, primary_key=True))
     address: str = string(primary_key=True)
-    state: str = string(default="queued")  # queued | sent | dead | dropped
+    state: str = string(default="queued")  # queued | sent | dead
     attempts: int = count()
     next_at: datetime = instant(nullable=False)
     error: str = string()

@@ -1,4 +1,4 @@
-"""What both fake providers have in common: one lock, one truth, one log of requests."""
+"""What all fake providers have in common: one lock, one truth, one log of requests."""
 
 from __future__ import annotations
 

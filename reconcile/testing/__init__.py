@@ -13,6 +13,7 @@
 What a `World` can hold besides (deliveries, a thing that is gone) is proven too. Needs pytest; the runner itself
 never imports this package.
 
+    worlds.py      what a connector is tried against: a twin of its provider, and how to reach it
     facts.py       the table a connector states is consistent, its settings refuse and hide what they should
     listing.py     everything is found: ties across pages, split windows, resumed cursors, reading by id (C5, C6)
     answers.py     what is not an answer is never taken for an empty one (C9), and refused credentials are said

@@ -112,6 +112,14 @@ def test_no_file_is_longer_than_four_hundred_lines():
     assert not long
 
 
+def test_a_package_that_lists_its_modules_lists_each():
+    """A table of contents that lacks a chapter misleads: whoever adds or removes a module says so at the door."""
+    for path in FILES:
+        listed = set(re.findall(r"\b(\w+)\.py\b", ast.get_docstring(ast.parse(path.read_text())) or ""))
+        if path.name == "__init__.py" and listed:
+            assert listed == {one.stem for one in path.parent.glob("*.py")} - {"__init__"}, module(path)
+
+
 def test_the_page_on_the_layout_names_every_package():
     """Whoever inherits this finds a thing by one page: each package of the core is on it, and nothing that is gone."""
     page = (ROOT / "docs/explanation/layout.md").read_text()
