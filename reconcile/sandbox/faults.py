@@ -20,7 +20,7 @@ import httpx
 from reconcile.sandbox.fake import Handle
 
 
-class HasHandle(Protocol):
+class Answers(Protocol):
     """A fake, or faults around one."""
 
     def handle(self, request: httpx.Request) -> httpx.Response:
@@ -59,7 +59,7 @@ class Rule:
 class Faults:
     """Passes requests on to `fake`, unless a rule is due; the first that is wins, all of them count. Thread-safe."""
 
-    fake: HasHandle
+    fake: Answers
     rules: list[Rule] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 

@@ -9,22 +9,15 @@ import struct
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import httpx
 
 from reconcile.sandbox.fake import Handle
+from reconcile.sandbox.faults import Answers
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _OWN = {"content-length", "transfer-encoding", "connection"}
-
-
-class Handles(Protocol):
-    """A fake, or scripted faults around one."""
-
-    def handle(self, request: httpx.Request) -> httpx.Response:
-        """Answer one request."""
-        ...
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -128,7 +121,7 @@ class Served:
 
 
 @contextlib.contextmanager
-def serve(fake: Handles | Handle, *, tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[Served]:
+def serve(fake: Answers | Handle, *, tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[Served]:
     """Serve `fake` on 127.0.0.1 until the block ends, or the process does; `port` 0 takes a free one."""
     handle: Handle = fake if callable(fake) else fake.handle
     closing = threading.Event()
