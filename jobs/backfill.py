@@ -13,7 +13,7 @@ from reconcile import credentials
 from reconcile.config import SourceConfig
 from reconcile.connector import Connector, ListsItems, Rebuilds, StreamKind, StreamRef
 from reconcile.context import Context, Options
-from reconcile.errors import ConfigError, CredentialsRefused, ReconcileError, Stopped
+from reconcile.errors import ConfigError, CredentialsRefused, ReconcileError, Stopped, reason_of
 from reconcile.http import ProviderClient
 from reconcile.leasing import holding
 from reconcile.ledger import coverage
@@ -86,8 +86,7 @@ def _attempt(context: Context, options: Options, source: SourceConfig) -> Result
     except Stopped:
         result.codes.append(context.stop.exit_code)
     except ReconcileError as error:
-        named = f"{source.name}: "  # which a provider's error begins with already
-        result.errors.append(named + str(error).removeprefix(named))
+        result.errors.append(f"{source.name}: {reason_of(source.name, error)}")
         result.codes.append(error.exit_code)
         result.refused = error if isinstance(error, CredentialsRefused) else None
         if not result.streams:

@@ -12,6 +12,7 @@ from reconcile import credentials
 from reconcile.config import SourceConfig
 from reconcile.connector import ReportsStatus
 from reconcile.context import Context, Options
+from reconcile.errors import reason_of
 from reconcile.ledger import transactions
 from reconcile.report import RunReport, exit_code
 from reconcile.transactions.answers import Came
@@ -55,8 +56,7 @@ def _tell(report: RunReport, source: SourceConfig, tally: Tally) -> None:
     report.transactions["checked"] += tally.checked
     report.transactions["resolved"] += tally.came[Came.RESOLVED]
     if tally.error:
-        named = f"{source.name}: "  # which a provider's error begins with already
-        report.errors.append(named + tally.error.removeprefix(named))
+        report.errors.append(f"{source.name}: {reason_of(source.name, tally.error)}")
     if tally.failed > 1:
         report.notes.append(f"{source.name}: {tally.failed} transactions could not be asked about and stay as they are")
 

@@ -8,7 +8,7 @@ from reconcile import credentials
 from reconcile.config import SourceConfig
 from reconcile.connector import ListsItems
 from reconcile.context import Context, Options
-from reconcile.errors import CredentialsRefused, ReconcileError, Stopped
+from reconcile.errors import CredentialsRefused, ReconcileError, Stopped, reason_of
 from reconcile.report import RunReport, exit_code
 from reconcile.subscriptions.source import Checked, check
 
@@ -48,8 +48,7 @@ def _source(context: Context, options: Options, source: SourceConfig) -> Checked
     except ReconcileError as error:
         if isinstance(error, CredentialsRefused) and not options.dry_run:
             credentials.refused(context, source.name, NAME, error)
-        named = f"{source.name}: "  # which a provider's error begins with already
-        return Checked(errors=[named + str(error).removeprefix(named)], codes=[error.exit_code])
+        return Checked(errors=[f"{source.name}: {reason_of(source.name, error)}"], codes=[error.exit_code])
     except Exception as error:  # noqa: BLE001 - raised again once every other source is through
         return Checked(bug=error)
     if not options.dry_run:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from reconcile.context import Context
-from reconcile.errors import CredentialsRefused, LedgerError
+from reconcile.errors import CredentialsRefused, LedgerError, reason_of
 from reconcile.ledger import incidents
 from reconcile.model import IncidentKind
 
@@ -22,7 +22,7 @@ def refused(context: Context, source: str, job: str, error: CredentialsRefused) 
             source=source,
             kind=IncidentKind.CREDENTIALS,
             key=job,
-            summary=f"{job} was refused: {str(error).removeprefix(f'{source}: ')}",
+            summary=f"{job} was refused: {reason_of(source, error)}",
             command=incidents.command("check"),
         )
 

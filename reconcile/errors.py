@@ -19,6 +19,9 @@ A command that meets several of them exits with the one that `reconcile.report.e
 
 from __future__ import annotations
 
+#: Exit codes of a run that did what it was asked to; with 3, something is left for a person.
+ENDED_WELL = (0, 3)
+
 
 class ReconcileError(Exception):
     """Every error this project raises on purpose; its message says what happened, where, and what to do."""
@@ -101,3 +104,8 @@ class BadAnswer(Rejected):
 
 class CredentialsRefused(ProviderError):
     """401 or 403: the provider does not accept the credentials, or they lack a scope."""
+
+
+def reason_of(source: str, error: object) -> str:
+    """What `error` says, without the name of `source` before it: a provider's errors begin with it, others do not."""
+    return str(error).removeprefix(f"{source}: ")

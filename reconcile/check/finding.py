@@ -6,7 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconcile.errors import CredentialsRefused, LedgerError, ProviderError, ReconcileError, Retriable, Stopped
+from reconcile.errors import (
+    CredentialsRefused,
+    LedgerError,
+    ProviderError,
+    ReconcileError,
+    Retriable,
+    Stopped,
+    reason_of,
+)
 
 #: What to do about an error, the first that fits; its own message says more of what happened.
 _REMEDIES = {
@@ -40,7 +48,7 @@ class Finding:
 def failure(area: str, error: ReconcileError, remedy: str = "") -> Finding:
     """An error of ours as a finding, with this remedy or the one for its kind."""
     remedy = remedy or next(text for kind, text in _REMEDIES.items() if isinstance(error, kind))
-    return Finding(Level.FAIL, area, str(error).removeprefix(f"{area}: "), remedy, error.exit_code)
+    return Finding(Level.FAIL, area, reason_of(area, error), remedy, error.exit_code)
 
 
 def guarded(area: str, findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from reconcile.cli.state import State
 from reconcile.config.urls import shown
 from reconcile.connector import Subscription
 from reconcile.context import Options
+from reconcile.errors import reason_of
 from reconcile.report import exit_code
 from reconcile.subscriptions.overview import Looked, look
 from reconcile.subscriptions.plan import Action, Step
@@ -160,7 +161,7 @@ def _document(looked: Sequence[Looked], *, prune: bool) -> dict[str, Any]:
 
 
 def _errors(looked: Sequence[Looked]) -> list[str]:
-    return [f"{one.source.name}: {str(one.error).removeprefix(f'{one.source.name}: ')}" for one in looked if one.error]
+    return [f"{one.source.name}: {reason_of(one.source.name, one.error)}" for one in looked if one.error]
 
 
 def _complain(state: State, looked: Sequence[Looked]) -> None:
