@@ -20,12 +20,12 @@ from reconcile.config import Config, ScheduleConfig, SourceConfig
 from reconcile.connector import Connector
 from reconcile.context import Context
 from reconcile.dispatch.standing import Standing
-from reconcile.errors import Busy, ConfigError, LedgerError, Stopped
+from reconcile.errors import Busy, ConfigError, LedgerError, Stopped, reason_of
 from reconcile.ledger import horizons
 from reconcile.report import RunReport
 from reconcile.scheduling import Timetable
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 #: Seconds between two looks for a request to read the configuration anew.
 _LOOK = 0.25
@@ -117,7 +117,7 @@ class _Watch:
         self._said[name] = frozenset(sentence for _, sentence in told)
         for how, sentence in told:
             if sentence not in before:
-                _log.log(how, "%s: %s", schedule.job, sentence)
+                log.log(how, "%s: %s", schedule.job, sentence)
 
 
 class Daemon:
@@ -169,14 +169,15 @@ class Daemon:
         except Stopped:
             return
         except (ConfigError, LedgerError) as error:
-            _log.error("the new configuration is refused, the one in force goes on:\n%s", error)
+            # The message says all of it: a traceback would only hide it.
+            log.error("the new configuration is refused, the one in force goes on:\n%s", error)  # noqa: TRY400
             return
         old, self._watch, self.config = self._watch, watch, watch.context.config
         thread = threading.Thread(target=old.relieve, name="relieve")
         thread.start()
         self._relieved = [(one, by) for one, by in self._relieved if by.is_alive() or not one.wait(0)]
         self._relieved.append((old, thread))
-        _log.info("the new configuration is in force")
+        log.info("the new configuration is in force")
 
     def _same_ledger(self, config: Config) -> Config:
         if config.ledger != self._context.config.ledger:
@@ -200,4 +201,4 @@ def _of_streams(report: RunReport) -> list[str]:
     """What streams failed by, if a source's own error does not say it already."""
     said = " ".join(report.errors)
     lacking = [one for one in report.streams if one.error and one.error not in said]
-    return [f"{one.source} {one.stream}: {str(one.error).removeprefix(f'{one.source}: ')}" for one in lacking]
+    return [f"{one.source} {one.stream}: {reason_of(one.source, one.error)}" for one in lacking]

@@ -18,8 +18,8 @@ from reconcile.model import Window, iso
 from reconcile.report import RunReport
 from reconcile.targets.model import Outcome
 
-_log = logging.getLogger(__name__)
-_log.setLevel(logging.CRITICAL)  # people get progress and the report instead
+log = logging.getLogger(__name__)
+log.setLevel(logging.CRITICAL)  # people get progress and the report instead
 #: An error's type, where it stands in front of its text.
 _TYPE = re.compile(r"[A-Z]\w+(?=$|: | \()")
 
@@ -39,7 +39,7 @@ class StreamRecords:
     def begin(self, seconds: float) -> None:
         """It starts; `seconds` of provider time are to be read."""
         self.began = self.clock.monotonic()
-        _log.info("stream.begin", extra={**self.who, "seconds": seconds})
+        log.info("stream.begin", extra={**self.who, "seconds": seconds})
 
     def page(self, window: Window, listed: int, missing: int) -> None:
         """A page of `window` was judged and committed."""
@@ -48,19 +48,19 @@ class StreamRecords:
             self.listed += listed
             self.missing += missing
         extra = {**self.who, "window": _shown(window), "listed": listed, "missing": missing}
-        _log.info("stream.page", extra=extra)
+        log.info("stream.page", extra=extra)
 
     def window(self, window: Window, pages: int, listed: int, began: float) -> None:
         """`window` was covered, after so many pages; reading it began at `began` by the monotonic clock."""
         extra = {**self.who, "window": _shown(window), "pages": pages, "listed": listed, **self._took(began)}
-        _log.info("stream.window", extra=extra)
+        log.info("stream.window", extra=extra)
 
     def end(self, error: str | None, error_class: str) -> None:
         """It ended; why, if it was not well."""
         counts = {"pages": self.pages, "listed": self.listed, "missing": self.missing}
         failed = {"error": error, "error_class": error_class} if error else {}
         level = logging.ERROR if error else logging.INFO
-        _log.log(level, "stream.end", extra={**self.who, **counts, **self._took(self.began), **failed})
+        log.log(level, "stream.end", extra={**self.who, **counts, **self._took(self.began), **failed})
 
     def _took(self, began: float) -> dict[str, int]:
         return {"duration_ms": round((self.clock.monotonic() - began) * 1000)}
@@ -68,7 +68,7 @@ class StreamRecords:
 
 def called(run_id: str, source: SourceConfig, outcome: Outcome) -> None:
     """A handler's attempt at one event ended."""
-    if not _log.isEnabledFor(logging.WARNING):
+    if not log.isEnabledFor(logging.WARNING):
         return
     event = outcome.job.event
     extra = {
@@ -85,7 +85,7 @@ def called(run_id: str, source: SourceConfig, outcome: Outcome) -> None:
     if outcome.error:
         kind = _TYPE.match(outcome.error)
         extra |= {"error": outcome.error, "error_class": kind[0] if kind else ""}
-    _log.log(logging.WARNING if outcome.error else logging.INFO, "event.handled", extra=extra)
+    log.log(logging.WARNING if outcome.error else logging.INFO, "event.handled", extra=extra)
 
 
 def finished(report: RunReport) -> None:
@@ -93,7 +93,7 @@ def finished(report: RunReport) -> None:
     took = (report.finished_at - report.started_at).total_seconds() if report.finished_at else 0.0
     bug = {"error_class": type(report.bug).__name__} if report.bug else {}
     extra = {"run_id": report.run, "duration_ms": round(took * 1000), **report.as_json(), **bug}
-    _log.info("run.finished", extra=extra)
+    log.info("run.finished", extra=extra)
 
 
 def _shown(window: Window) -> str:

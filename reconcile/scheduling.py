@@ -23,7 +23,7 @@ from apscheduler.triggers.base import BaseTrigger
 from reconcile import rhythm
 from reconcile.config import ScheduleConfig
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 #: Ticks come up to so much after they are due, so that many daemons do not ask one provider in the same second.
 JITTER = timedelta(seconds=2)
@@ -121,8 +121,8 @@ class Timetable:
 def _say(event: JobEvent) -> None:
     """What apscheduler would only log under its own name, or not at all."""
     if event.code == EVENT_JOB_MAX_INSTANCES:
-        _log.info("%s: still at work when it was due again; it looks again at its next turn", event.job_id)
+        log.info("%s: still at work when it was due again; it looks again at its next turn", event.job_id)
     elif event.code == EVENT_JOB_MISSED:
-        _log.warning("%s: a turn came too late and was left out; its next one makes up for it", event.job_id)
+        log.warning("%s: a turn came too late and was left out; its next one makes up for it", event.job_id)
     else:
-        _log.error("%s: failed: %s", event.job_id, event.exception)
+        log.error("%s: failed: %s", event.job_id, event.exception)

@@ -123,7 +123,7 @@ class Gateway:
 
 def _misfits(scheme: str, algorithm: str, webhook: WebhookConfig) -> Iterator[tuple[tuple[str, ...], str]]:
     secrets = [secret.get_secret_value() for secret in webhook.secrets]
-    if scheme == "none" and not getattr(webhook, "allow_from", ()):
+    if scheme == "none" and not webhook.allow_from:
         yield ("signature", "scheme"), "needs webhook.allow_from: nothing else tells deliveries from forgeries"
     if scheme == "standard-webhooks" and not all(map(standard_key, secrets)):
         yield ("secret",), "must be whsec_ and base64, as Standard Webhooks secrets are"

@@ -110,7 +110,7 @@ class StandardWebhooks:
 
     def verify(self, delivery: Delivery, secrets: Sequence[str]) -> None:
         """Any `v1` signature of the header by any of `secrets`, within 5 minutes, either way."""
-        keys = [key for key in map(_key, usable(secrets)) if key]
+        keys = [key for key in map(standard_key, usable(secrets)) if key]
         if not keys:
             raise refused("no webhook secret is whsec_ and base64, as Standard Webhooks secrets are")
         id_, time, signatures = (_either(delivery, name) for name in ("id", "timestamp", "signature"))
@@ -124,7 +124,7 @@ class StandardWebhooks:
 
     def sign(self, event: Event, secret: str, now: datetime) -> Mapping[str, str]:
         """The provider's own id where it gave one; the same on every attempt in any case."""
-        key = _key(secret)
+        key = standard_key(secret)
         if not key:
             raise ValueError("a Standard Webhooks secret is whsec_ and base64")
         id_ = event.headers.get("webhook-id") or event.headers.get("svix-id") or _plain_id(event.id)
@@ -180,20 +180,16 @@ def within(seconds: int, received: datetime) -> None:
 
 def standard_key(secret: str) -> bytes:
     """The key that a Standard Webhooks secret stands for, empty if it is none."""
-    return _key(secret)
+    try:
+        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
 
 
 def _seconds(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         raise refused("the time of the signature is not a unix time")
     return int(text)
-
-
-def _key(secret: str) -> bytes:
-    try:
-        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except (binascii.Error, ValueError):
-        return b""
 
 
 def _standard(key: bytes, id_: str, seconds: int, body: bytes) -> bytes:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from reconcile.context import Context, Options
-from reconcile.errors import Busy
+from reconcile.errors import ENDED_WELL, Busy
 from reconcile.report import RunReport
 
 #: Seconds for a ping.
@@ -57,7 +57,7 @@ class Switch:
         patience = HURRY if self._context.stop.is_set() else DEADLINE
         if self._began is not None:
             self._began.join(patience)
-        failed = f"/{report.exit_code}" if report.exit_code not in (0, 3) else "/fail"
+        failed = f"/{report.exit_code}" if report.exit_code not in ENDED_WELL else "/fail"
         ping = _start(self._context, failed if nothing or not _proven(report) else "")
         ping.join(patience)
         if ping.trouble or ping.is_alive():
@@ -67,7 +67,8 @@ class Switch:
 def _proven(report: RunReport) -> bool:
     """Whether all is proven that nobody else is at work on: what a busy run has no other error of is theirs."""
     busy = report.exit_code == _BUSY
-    return report.exit_code in (0, 3, _BUSY) and all(one.covered or (busy and one.error) for one in report.streams)
+    well = busy or report.exit_code in ENDED_WELL
+    return well and all(one.covered or (busy and one.error) for one in report.streams)
 
 
 def _is_told(context: Context, options: Options, jobs: Sequence[str]) -> bool:

@@ -23,7 +23,7 @@ from reconcile.errors import ConfigError
 from reconcile.logs import Redactor
 from reconcile.safe import safe, safe_block
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 #: The narrowest a column of sentences may be drawn, in characters.
 READABLE = 40
@@ -77,7 +77,7 @@ class Output:
     def say(self, text: str, *, level: int = logging.INFO) -> None:
         """A line, or several, about the work: a warning, the resolved window."""
         if self.records:
-            _log.log(level, text)
+            log.log(level, text)
         else:
             self._print(self.err, text)
 

@@ -19,7 +19,7 @@ from reconcile.progress import Silent
 from reconcile.safe import safe
 
 EVERY = 5.0  # seconds between two plain lines
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -119,12 +119,12 @@ class Records(Silent):
 
     def deliver(self, source: str, waiting: int) -> None:
         """Record how many events a handler is to get."""
-        _log.info("source.deliver", extra={"source": source, "waiting": waiting})
+        log.info("source.deliver", extra={"source": source, "waiting": waiting})
 
     def ask(self, source: str, due: int) -> None:
         """Record how many transactions are to be asked about."""
-        _log.info("source.ask", extra={"source": source, "due": due})
+        log.info("source.ask", extra={"source": source, "due": due})
 
     def asked(self, source: str, number: int) -> None:
         """Record answers."""
-        _log.info("transactions.asked", extra={"source": source, "number": number})
+        log.info("transactions.asked", extra={"source": source, "number": number})

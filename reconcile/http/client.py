@@ -29,7 +29,7 @@ from reconcile.http.transport import DeadlineTransport
 from reconcile.http.verdict import RETRY_AFTER_CAP, http_date, verdict
 from reconcile.metrics import Metrics, Unmeasured
 
-_log = logging.getLogger("reconcile.records.http")
+log = logging.getLogger("reconcile.records.http")
 
 T = TypeVar("T")
 
@@ -273,7 +273,7 @@ class ProviderClient:
     def _retried(self, attempt: int, fault: Retriable, seconds: float) -> None:
         """For logs with fields, as `reconcile.records` writes them."""
         extra = {"source": self.source, "attempt": attempt, "wait_ms": round(seconds * 1000), "error": str(fault)}
-        _log.info("request.retried", extra=extra | {"error_class": type(fault).__name__})
+        log.info("request.retried", extra=extra | {"error_class": type(fault).__name__})
 
     def _sleep(self, asked: float, backoff: float) -> None:
         self._clock.wait(asked + backoff, self._stop)

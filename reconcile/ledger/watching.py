@@ -8,15 +8,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, text
 
+from reconcile.errors import ENDED_WELL
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.tables import events, gaps, runs
 from reconcile.ledger.tables_alerts import LIVE_EVENTS
 from reconcile.ledger.tables_transactions import transactions
 from reconcile.model import GapKind, Subject
-
-#: Exit codes of a run that did what it was asked to.
-WELL = (0, 3)
-
 
 #: Stands for the sources of a run of which nobody knows any more which they were.
 EVERY = ""
@@ -88,7 +85,7 @@ def seen(tx: Tx) -> Seen:
     for jobs, exit_code, sources, began, ended in tx.connection.execute(query):
         for source in sources.split() or (EVERY,):
             found.begun[source] = min(began, found.begun.get(source, began))
-            if exit_code in WELL:
+            if exit_code in ENDED_WELL:
                 found.well.update(
                     {(job, source): max(ended, found.well.get((job, source), ended)) for job in jobs.split()}
                 )

@@ -57,7 +57,7 @@ class PythonTarget:
 
     @property
     def concurrency(self) -> int:
-        """How many jobs may be in flight: about a tenth of a second of work for each worker, at least two."""
+        """How many jobs may be in flight: about half a second of work for each worker, at least two."""
         return self._crew.size * self._crew.pace.ahead
 
     def submit(self, jobs: Sequence[Job]) -> None:

@@ -22,7 +22,6 @@ from reconcile.web.answers import Answers
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 #: Bytes of bodies that may be in memory at once.
 ROOM = 256_000_000

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
 from reconcile.config import Config
-from reconcile.errors import LedgerError
+from reconcile.errors import ENDED_WELL, LedgerError
 from reconcile.ledger import Ledger, mails, measures
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.measures import Ended
@@ -34,8 +34,6 @@ RESULTS = {
     137: "crashed",
     143: "stopped",
 }
-#: Ended well: everything was done, though something may be left for a person.
-GOOD = (0, 3)
 
 
 class LedgerFacts:
@@ -105,7 +103,7 @@ def _runs(found: Sequence[Ended]) -> Iterator[Metric]:
     for one in found:
         result = RESULTS.get(one.exit_code, "other")
         results[result] = results.get(result, 0) + one.number
-        for job in one.jobs if one.exit_code in GOOD else ():
+        for job in one.jobs if one.exit_code in ENDED_WELL else ():
             newest[job] = max(newest.get(job, one.newest), one.newest)
     for result, number in results.items():
         total.add_metric((result,), number)

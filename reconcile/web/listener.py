@@ -42,8 +42,8 @@ class _Server(uvicorn.Server):
 class Listener:
     """`app` on `host:port`, in a thread of its own between `start` and `stop`.
 
-    The port is taken at once, before anything is started: `ConfigError` says what to do if it cannot be. `option` is
-    how the port is chosen on the command line, for that message.
+    The port is taken at once, before anything is started: `ConfigError` says what to do if it cannot be. `options`
+    are what chooses host and port on the command line, for that message.
     """
 
     def __init__(self, app: Any, host: str, port: int, *, options: tuple[str, str] = ("--host", "--port")) -> None:
