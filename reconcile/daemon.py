@@ -51,6 +51,7 @@ class _Watch:
         self._idle = threading.Condition()
         self._working = 0
         self._said: dict[str, frozenset[str]] = {}
+        self._owed: set[str] = set()  # schedules whose turn was taken and came to nothing
 
     def start(self) -> None:
         """Promise completeness from now on, and begin."""
@@ -91,7 +92,9 @@ class _Watch:
             self._working += 1
         try:
             if not self.context.stop.is_set() and self._is_ours(schedule):
-                self._say(schedule, turns.run(self.context, schedule, "daemon", timedelta()))
+                report = turns.run(self.context, schedule, "daemon", timedelta())
+                self._say(schedule, report)
+                self._make_up(schedule, report)
         finally:
             with self._idle:
                 self._working -= 1
@@ -99,11 +102,21 @@ class _Watch:
 
     def _is_ours(self, schedule: ScheduleConfig) -> bool:
         """Take the turn of a schedule. The next one may be a week away: a ledger that is not there is asked again."""
+        name = rhythm.name_of(schedule)
         try:
+            if name in self._owed:
+                turns.give_back(self.context, schedule)
+                self._owed.remove(name)
             return turns.take(self.context, schedule)
         except LedgerError:
             self._timetable.again(schedule, AWAY)
             raise
+
+    def _make_up(self, schedule: ScheduleConfig, report: RunReport) -> None:
+        """Run a turn whose run lost the ledger once more as soon as it is back."""
+        if report.exit_code == LedgerError.exit_code:
+            self._owed.add(rhythm.name_of(schedule))
+            self._timetable.again(schedule, AWAY)
 
     def _say(self, schedule: ScheduleConfig, report: RunReport) -> None:
         """Log what a turn has to tell, unless the turn before it told the same. That somebody else is at work on a

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -10,12 +11,16 @@ from zoneinfo import ZoneInfo
 from reconcile import records, rhythm, runner
 from reconcile.config import ScheduleConfig
 from reconcile.context import Context, Options
+from reconcile.errors import LedgerError
 from reconcile.ledger import ticks
 from reconcile.report import RunReport
 
 #: How far runners' clocks may be apart. A turn from further ahead was taken by a clock that has been put right since:
 #: it must not silence its schedule until then.
 APART = timedelta(minutes=5)
+
+#: How a run ends that did not come to its end by itself: without its ledger, or by a signal.
+CUT_OFF = (LedgerError.exit_code, 130, 143)
 
 #: How a turn is run: `runner.run`, or that with something around it.
 Run = Callable[[Context, Sequence[str], Options, str], RunReport]
@@ -49,12 +54,21 @@ def take(context: Context, schedule: ScheduleConfig) -> bool:
 
 
 def run(context: Context, schedule: ScheduleConfig, command: str, wait: timedelta, how: Run = runner.run) -> RunReport:
-    """Run the job of a turn that was taken."""
+    """Run the job of a turn that was taken. One that was cut off, or lost its ledger, can be taken again."""
     options = Options(sources=schedule.sources or (), scheduled=True, wait=wait)
     own = replace(context, run_id="")
     report = how(own, [schedule.job], options, command)
     records.finished(report)
+    if report.exit_code in CUT_OFF:
+        with suppress(LedgerError):
+            give_back(context, schedule)
     return report
+
+
+def give_back(context: Context, schedule: ScheduleConfig) -> None:
+    """Let the turn of a schedule that was taken here be taken once more: the next one may be a week away."""
+    with context.ledger.write() as tx:
+        ticks.give_back(tx, rhythm.name_of(schedule), context.holder.name)
 
 
 def run_due(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.sql import insert
@@ -30,3 +30,12 @@ def take(tx: Tx, schedule: str, due: datetime, by: str, *, beyond: datetime | No
         free = or_(free, table.c.due_at > beyond)
     statement = statement.on_conflict_do_update(index_elements=["schedule"], set_=values, where=free)
     return tx.connection.execute(statement.returning(table.c.schedule)).first() is not None
+
+
+def give_back(tx: Tx, schedule: str, by: str) -> None:
+    """Let the newest turn be taken once more, if it was taken by `by`: nothing came of it."""
+    ours = (table.c.schedule == schedule, table.c.by == by)
+    due: datetime | None = tx.connection.execute(select(table.c.due_at).where(*ours).with_for_update()).scalar()
+    if due is not None:
+        before = due - timedelta(microseconds=1)
+        tx.connection.execute(update(table).where(*ours).values(due_at=before, by=""))

@@ -32,3 +32,25 @@ def test_two_daemons_at_once_take_a_turn_once(ledger):
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(take, range(32))) == 1
+
+
+def test_a_turn_that_came_to_nothing_is_free_again_once(ledger):
+    """Only who took it gives it back, and no older turn becomes free by it."""
+
+    def take(due: datetime, by: str) -> bool:
+        with ledger.write() as tx:
+            return ticks.take(tx, "purge", due, by)
+
+    def give_back(by: str) -> None:
+        with ledger.write() as tx:
+            ticks.give_back(tx, "purge", by)
+
+    give_back("here")
+    assert take(NOON, "here")
+    give_back("there")
+    assert not take(NOON, "there")
+    give_back("here")
+    assert not take(NOON - timedelta(days=7), "there")
+    assert take(NOON, "there")
+    give_back("here")
+    assert not take(NOON, "here")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from support.running import NOON, Bench, add_shop
+from support.running import NOON, Bench, add_shop, at_failpoint
 
 from reconcile import turns
 from reconcile.clock import Stop
@@ -113,6 +113,48 @@ def test_a_turn_that_meets_a_ledger_that_is_away_is_looked_at_again_soon(bench, 
     assert asked == [(schedule, timedelta(minutes=1))]
     daemon._watch._tick(schedule)
     assert run_due(bench).count("purge") == 0, "it was taken and run"
+
+
+def refused(bench, monkeypatch, at):
+    """From the place `at` on the ledger is away, until the monkeypatch is undone."""
+
+    @contextmanager
+    def away():
+        raise LedgerError("ledger: the connection to the server was lost, nothing lost, safe to re-run")
+        yield
+
+    return at_failpoint(at, lambda: monkeypatch.setattr(bench.ledger, "write", away))
+
+
+def test_a_turn_that_lost_the_ledger_is_made_up_for_as_soon_as_it_is_back(bench, monkeypatch):
+    """What was taken and came to nothing waits for no next time: that may be a week away."""
+    daemon, asked = Daemon(bench.context(), bench.config), []
+    schedule = daemon.config.schedules[-1]
+    order = shop_of(bench).create_order
+    daemon._watch._tick(schedule)
+    order()
+    bench.clock.advance(3600)
+    monkeypatch.setattr(daemon._watch._timetable, "again", lambda one, wait: asked.append((one, wait)))
+    with monkeypatch.context() as outage, refused(bench, outage, "page.before_commit"):
+        daemon._watch._tick(schedule)
+        assert asked == [(schedule, timedelta(minutes=1))]
+        with pytest.raises(LedgerError):
+            daemon._watch._tick(schedule)
+    bench.clock.advance(60)
+    daemon._watch._tick(schedule)
+    assert [(topic, state) for topic, _, state in bench.recorded("acme")] == [("orders/create", "waiting")]
+    assert "backfill" not in run_due(bench), "it was taken and run"
+
+
+def test_a_turn_that_was_cut_off_by_a_signal_is_due_again(bench):
+    """L2: a deploy in the midst of the nightly backfill does not cost a day."""
+    run_due(bench)
+    bench.clock.advance(3600)
+    with at_failpoint("page.fetched", lambda: bench.stop.set(143)):
+        assert run_due(bench) == ["backfill"]
+    bench.stop = Stop()
+    assert run_due(bench) == ["backfill", "dispatch"]
+    assert run_due(bench) == []
 
 
 def test_a_turn_taken_by_a_clock_that_was_ahead_does_not_silence_the_schedule(bench):
