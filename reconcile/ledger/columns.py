@@ -15,6 +15,7 @@ from sqlmodel import Field, SQLModel
 from reconcile.ledger.types import Instant
 
 metadata_of_ledger = MetaData()
+_FLAG = "flag"
 
 
 class Base(SQLModel):
@@ -47,8 +48,13 @@ def number() -> Any:
 
 
 def flag() -> Any:
-    """0 or 1."""
-    return Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    """0 or 1, and a boolean to whoever is shown the row: `flags` names them."""
+    return Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0", info={_FLAG: True}))
+
+
+def flags(*tables: Table) -> frozenset[str]:
+    """The names of those of their columns that are 0 or 1."""
+    return frozenset(column.name for table in tables for column in table.c if column.info.get(_FLAG))
 
 
 def table_of(model: type[SQLModel]) -> Table:

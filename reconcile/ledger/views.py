@@ -9,10 +9,13 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, func, or_, select
 
 from reconcile.ledger import bodies
+from reconcile.ledger.columns import flags
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.tables import aliases, gaps, subjects
 from reconcile.ledger.tables import events as table
 from reconcile.model import Subject
+
+_FLAGS = flags(table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,9 @@ def subject_types(tx: Tx, source: str) -> list[str]:
 
 
 def as_dict(row: Row[Any]) -> dict[str, Any]:
-    """A row by column name."""
-    return dict(row._mapping)  # noqa: SLF001 - the public name SQLAlchemy gives it
+    """A row of events or what belongs to them, by column name."""
+    named = row._mapping.items()  # noqa: SLF001 - the public name SQLAlchemy gives it
+    return {name: bool(value) if name in _FLAGS else value for name, value in named}
 
 
 def has_events(tx: Tx, source: str) -> bool:
