@@ -21,6 +21,7 @@ from reconcile.receiving.answer import NOT_STORED, Answer
 from reconcile.receiving.committer import complain
 from reconcile.receiving.keys import Keys
 from reconcile.receiving.parcel import Parcel
+from reconcile.receiving.refusals import UNKNOWN, Refusals
 from reconcile.receiving.versions import Versions
 
 __all__ = ["MAX_BODY", "OWN_HEADER", "Answer", "Receiver", "SourceOf"]
@@ -38,7 +39,7 @@ SourceOf = Callable[[str], tuple[SourceConfig, Connector] | None]
 Kept = Callable[[str], Sequence[str]]
 
 TOO_LARGE = Answer(413, f"more than {MAX_BODY} bytes", reason="too_large")
-_NO_SOURCE = Answer(404, "no such source", reason="unknown_source")
+_NO_SOURCE = Answer(404, "no such source", reason=UNKNOWN)
 _OWN = Answer(421, "this is reconcile's own replay: `handler` leads back to its receiver", reason="own_replay")
 _OUTSIDE = Answer(403, "deliveries are not accepted from this address", reason="address")
 _REASONS = {400: "malformed", 401: "signature"}
@@ -78,6 +79,7 @@ class Receiver:
         self._sources = sources
         self._stored = stored
         self._kept = kept
+        self._refusals = Refusals(clock.monotonic)
         self._entries: dict[str, Entry] = {}
 
     def receive(self, source: str, headers: Mapping[str, str], body: bytes, client: str = "") -> Answer:
@@ -158,9 +160,10 @@ class Receiver:
         return answers
 
     def refuse(self, source: str, answer: Answer, parcel: Parcel | None = None) -> Answer:
-        """Count a refusal; `parcel` is the genuine delivery that could not be stored."""
+        """Count a refusal and warn of it; `parcel` is the genuine delivery that could not be stored."""
         topic = parcel.arrival.description.topic if parcel else answer.topic
         self.metrics.refused(source, answer.reason, topic)
+        self._refusals.tell(source, answer)
         return answer
 
     def _entry(self, name: str) -> Entry | None:

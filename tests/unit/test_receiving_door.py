@@ -12,10 +12,15 @@ from support.clock import ManualClock
 from reconcile.errors import LedgerError
 from reconcile.ledger.tables_alerts import incidents
 from reconcile.model import Description, Occurrence
+from reconcile.receiving.answer import NOT_STORED, Answer
 from reconcile.receiving.door import Throttle, admits, sender
 from reconcile.receiving.keys import ASK_EVERY, LASTS, Keys
+from reconcile.receiving.refusals import QUIET as SAID_AGAIN
+from reconcile.receiving.refusals import Refusals
 from reconcile.receiving.versions import QUIET, Versions
 
+FORGED = Answer(401, "signed by somebody else", reason="signature")
+CROWDED = Answer(429, "too many", reason="rate")
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
 
 
@@ -183,3 +188,26 @@ def test_what_the_configuration_accepts_now_is_no_incident_any_more(ledger):
     assert seen(ledger, Versions(["2026-10", "2027-01"], clock.monotonic), "2026-10") == []
     assert seen(ledger, Versions(["2026-10"], clock.monotonic), "2027-01") == ["2027-01"]
     assert seen(ledger, Versions([], clock.monotonic), "2027-02") == []
+
+
+def test_each_refusal_is_said_once_in_a_while(caplog):
+    """A wrong secret is seen in the log, a flood of forgeries does not fill it, and none goes uncounted."""
+    clock = ManualClock()
+    refusals = Refusals(clock.monotonic)
+    for answer in (FORGED, FORGED, FORGED, CROWDED):
+        refusals.tell("shop", answer)
+    clock.advance(SAID_AGAIN)
+    refusals.tell("shop", FORGED)
+    assert [message.partition(";")[0] for message in caplog.messages] == [
+        "shop: a delivery was refused (401): signed by somebody else",
+        "shop: a delivery was refused (429): too many",
+        "shop: since the last warning 3 deliveries were refused (401): signed by somebody else",
+    ]
+
+
+def test_what_is_said_elsewhere_or_meant_for_no_source_is_not_said(caplog):
+    """A scanner's requests are nobody's business, and why the ledger failed is told where that is known."""
+    refusals = Refusals(ManualClock().monotonic)
+    refusals.tell("", Answer(404, "there is nothing here", reason="path"))
+    refusals.tell("shop", NOT_STORED)
+    assert caplog.messages == []
