@@ -11,7 +11,7 @@ from sqlalchemy import and_, delete, select
 
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.sql import insert
-from reconcile.ledger.tables import checkpoints as table
+from reconcile.ledger.tables_coverage import checkpoints as table
 from reconcile.model import Window
 
 

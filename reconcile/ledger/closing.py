@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, exists, func, or_, update
 
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.tables import events, gaps
+from reconcile.ledger.tables import events
+from reconcile.ledger.tables_coverage import gaps
 from reconcile.model import GapKind, Occurrence
 
 _MISSED = (GapKind.MISSING, GapKind.STALE, GapKind.NOT_REBUILDABLE)

@@ -16,7 +16,7 @@ from sqlalchemy import Row, Select, and_, delete, insert, select
 
 from reconcile.ledger.checkpoints import Checkpoint, decode, drop_checkpoint, encode, open_windows, save_checkpoint
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.tables import coverage as table
+from reconcile.ledger.tables_coverage import coverage as table
 from reconcile.model import Window
 from reconcile.windows import holes
 

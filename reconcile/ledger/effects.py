@@ -24,7 +24,7 @@ from reconcile.ledger.errors import explain
 from reconcile.ledger.handler_session import HandlerSession
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.tables import events
-from reconcile.ledger.tables import gaps as gap_table
+from reconcile.ledger.tables_coverage import gaps as gap_table
 from reconcile.model import EventState, micros
 
 _READ_BACK_WAITS = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds before each try; a server that fails over needs a few

@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, insert, select, text
 
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.tables import events
-from reconcile.ledger.tables import findings as table
+from reconcile.ledger.tables_runs import findings as table
 from reconcile.model import EventState
 
 _NAMES = ("gap", "backfilled", "pending", "superseded", "already_handled")

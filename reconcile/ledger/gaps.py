@@ -11,7 +11,7 @@ from sqlalchemy import Row, Select, and_, case, func, or_, select, update
 
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.sql import insert
-from reconcile.ledger.tables import gaps as table
+from reconcile.ledger.tables_coverage import gaps as table
 from reconcile.model import GapKind, Subject
 
 OPEN, IGNORED, CLOSED = "open", "ignored", "closed"

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from reconcile.errors import Busy
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.sql import insert
-from reconcile.ledger.tables import horizons as table
+from reconcile.ledger.tables_coverage import horizons as table
 
 #: The reason of a horizon that stands where the keys of what happened before were purged.
 PURGED = "purged"

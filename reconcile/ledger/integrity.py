@@ -10,7 +10,8 @@ from sqlalchemy import Select, func, or_, select, text
 from reconcile.ledger.engine import connect
 from reconcile.ledger.errors import translated
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.tables import aliases, attempts, bodies, coverage, events
+from reconcile.ledger.tables import aliases, attempts, bodies, events
+from reconcile.ledger.tables_coverage import coverage
 from reconcile.ledger.upgrade import REVISIONS, revision
 from reconcile.model import EventState
 

@@ -17,7 +17,7 @@ from reconcile.errors import Busy, LeaseLost
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.process import Holder
 from reconcile.ledger.sql import insert
-from reconcile.ledger.tables import leases as table
+from reconcile.ledger.tables_runs import leases as table
 from reconcile.model import iso
 
 __all__ = ["LIFE", "RENEW_EVERY", "Holder", "Lease", "acquire", "check", "release", "renew"]

@@ -9,8 +9,8 @@ from sqlalchemy import func, select, text
 
 from reconcile.ledger.gaps import OPEN
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.tables import gaps
 from reconcile.ledger.tables_alerts import OPEN_INCIDENTS, incidents
+from reconcile.ledger.tables_coverage import gaps
 from reconcile.ledger.tables_transactions import PENDING, transactions
 from reconcile.model import instant
 

@@ -15,20 +15,11 @@ from sqlalchemy import Row, Table, and_, delete, exists, func, or_, select, tupl
 
 from reconcile.ledger import horizons, subjects
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.tables import (
-    aliases,
-    attempts,
-    bodies,
-    coverage,
-    events,
-    findings,
-    gaps,
-    run_streams,
-    runs,
-    streams,
-)
+from reconcile.ledger.tables import aliases, attempts, bodies, events
 from reconcile.ledger.tables_alerts import incidents as incident
 from reconcile.ledger.tables_alerts import mails, notices, recipients
+from reconcile.ledger.tables_coverage import coverage, gaps, streams
+from reconcile.ledger.tables_runs import findings, run_streams, runs
 from reconcile.ledger.tables_transactions import transactions as transaction
 from reconcile.model import DONE_STATES, Subject
 

@@ -12,7 +12,7 @@ from sqlalchemy import Row, insert, select, update
 
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.process import Holder
-from reconcile.ledger.tables import runs as table
+from reconcile.ledger.tables_runs import runs as table
 from reconcile.model import micros
 
 #: A run of another machine that has not ended by then has crashed.

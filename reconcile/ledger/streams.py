@@ -10,8 +10,8 @@ from sqlalchemy import Row, func, select
 
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.sql import insert
-from reconcile.ledger.tables import run_streams
-from reconcile.ledger.tables import streams as table
+from reconcile.ledger.tables_coverage import streams as table
+from reconcile.ledger.tables_runs import run_streams
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from sqlalchemy import Row, Select, and_, func, or_, select
 from reconcile.ledger import bodies
 from reconcile.ledger.columns import flags
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.tables import aliases, gaps, subjects
+from reconcile.ledger.tables import aliases, subjects
 from reconcile.ledger.tables import events as table
+from reconcile.ledger.tables_coverage import gaps
 from reconcile.model import Subject
 
 _FLAGS = flags(table)

@@ -10,8 +10,10 @@ from sqlalchemy import func, select, text
 
 from reconcile.errors import ENDED_WELL
 from reconcile.ledger.ledger import Tx
-from reconcile.ledger.tables import events, gaps, runs
+from reconcile.ledger.tables import events
 from reconcile.ledger.tables_alerts import LIVE_EVENTS
+from reconcile.ledger.tables_coverage import gaps
+from reconcile.ledger.tables_runs import runs
 from reconcile.ledger.tables_transactions import transactions
 from reconcile.model import GapKind, Subject
 

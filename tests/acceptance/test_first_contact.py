@@ -16,7 +16,7 @@ from support.cli import Project
 from support.serving import serving
 
 from reconcile.ledger import bodies
-from reconcile.ledger.tables import horizons
+from reconcile.ledger.tables_coverage import horizons
 from reconcile.model import Origin, fact_key, iso
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.server import serve

@@ -12,8 +12,8 @@ from support.running import a_shop, a_stripe
 
 from reconcile.ledger import coverage, gaps, horizons, incidents, runs, streams, targets, transactions
 from reconcile.ledger.process import Holder
-from reconcile.ledger.tables import coverage as coverage_rows
-from reconcile.ledger.tables import runs as run_rows
+from reconcile.ledger.tables_coverage import coverage as coverage_rows
+from reconcile.ledger.tables_runs import runs as run_rows
 from reconcile.ledger.transactions import Chosen
 from reconcile.model import EPOCH, GapKind, IncidentKind, Reported, Subject, TransactionStatus, Window, micros
 from reconcile.transactions import hearing, settling

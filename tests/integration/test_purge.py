@@ -11,8 +11,10 @@ from support.running import NOON, Bench, add_shop, at_failpoint
 from reconcile.errors import ConfigError
 from reconcile.ledger import findings, purging, transactions
 from reconcile.ledger.findings import Finding
-from reconcile.ledger.tables import bodies, events, gaps, runs
-from reconcile.ledger.tables import findings as finding
+from reconcile.ledger.tables import bodies, events
+from reconcile.ledger.tables_coverage import gaps
+from reconcile.ledger.tables_runs import findings as finding
+from reconcile.ledger.tables_runs import runs
 from reconcile.model import Subject
 from reconcile.operator import repair
 from reconcile.sandbox.clock import SettableClock
