@@ -5,7 +5,10 @@ httpx quotes the header it chokes on, ours or theirs, so its own texts never rea
 
 from __future__ import annotations
 
+import os
+import socket
 import ssl
+from collections.abc import Iterator
 
 import httpx
 
@@ -40,8 +43,9 @@ EXCHANGE_FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, BodyFau
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _OLD_TLS = ("UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "WRONG_SSL_VERSION")
+_NO_TLS = "WRONG_VERSION_NUMBER"
 _WORDS: dict[type[Exception], str] = {
-    httpx.ConnectError: "cannot connect to {at} (name, network or proxy)",
+    httpx.ConnectError: "cannot connect to {at} ({why})",
     httpx.ConnectTimeout: "took too long to connect",
     httpx.PoolTimeout: "found no free connection in time",
     httpx.TimeoutException: "did not answer in time",
@@ -62,10 +66,9 @@ def explain(fault: Exception, what: str, max_body: int, at: str) -> ProviderErro
     if (final := _final(fault, max_body)) is not None:
         return type(final)(f"{what}: {final}")
     words = next((text for kind, text in _WORDS.items() if isinstance(fault, kind)), "failed on the network")
+    said = words.format(at=at, why=_why(fault))
     kind = NotDone if isinstance(fault, _NOT_SENT) else Retriable
-    return kind(
-        f"{what}: {words.format(at=at)}; if it lasts, check the network and the provider's status page, then run again"
-    )
+    return kind(f"{what}: {said}; if it lasts, check the network and the provider's status page, then run again")
 
 
 def _final(fault: Exception, max_body: int) -> Rejected | None:
@@ -78,11 +81,28 @@ def _final(fault: Exception, max_body: int) -> Rejected | None:
     return None
 
 
-def _tls_refusal(fault: BaseException | None) -> str | None:
-    while fault is not None:
-        if isinstance(fault, ssl.SSLCertVerificationError):
-            return fault.verify_message
-        if isinstance(fault, ssl.SSLError) and fault.reason in _OLD_TLS:
+def _tls_refusal(fault: BaseException) -> str | None:
+    for cause in _causes(fault):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message
+        if isinstance(cause, ssl.SSLError) and cause.reason in _OLD_TLS:
             return "a TLS version older than 1.2"
-        fault = fault.__cause__ or fault.__context__
     return None
+
+
+def _why(fault: BaseException) -> str:
+    """What the system says of it, else where to look."""
+    for cause in _causes(fault):
+        if isinstance(cause, socket.gaierror):
+            return "its name is not known here"
+        if isinstance(cause, ssl.SSLError):
+            return "what answers there speaks no TLS" if cause.reason == _NO_TLS else f"TLS failed: {cause.reason}"
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno).lower()
+    return "name, network or proxy"
+
+
+def _causes(fault: BaseException | None) -> Iterator[BaseException]:
+    while fault is not None:
+        yield fault
+        fault = fault.__cause__ or fault.__context__

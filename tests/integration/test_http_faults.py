@@ -15,8 +15,10 @@ import pytest
 from support.paging import ONE_PAGE, TOKEN, Orders, clients, good, head
 from support.wire import WireServer
 
-from reconcile.clock import Stop
+from reconcile.clock import Stop, SystemClock
 from reconcile.errors import BadAnswer, Retriable, Stopped
+from reconcile.sandbox.server import serve
+from reconcile.sandbox.shopify import FakeShopify
 
 
 @pytest.fixture
@@ -232,7 +234,7 @@ def test_a_connection_refused_and_a_name_unknown_are_retriable(client, monkeypat
     """A provider that is down or not resolvable is asked again, then the run ends with exit 4."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with pytest.raises(Retriable, match=r"cannot connect to https?://\S+ \(.*after 2 attempts") as down:
+    with pytest.raises(Retriable, match=r"cannot connect to http://\S+ \(connection refused\).*after 2") as down:
         client(f"http://127.0.0.1:{port}").get("/orders.json")
     assert down.value.exit_code == 4
 
@@ -240,8 +242,17 @@ def test_a_connection_refused_and_a_name_unknown_are_retriable(client, monkeypat
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with pytest.raises(Retriable, match="cannot connect"):
+    with pytest.raises(Retriable, match=r"cannot connect to https://shop.example \(its name is not known here\)"):
         client("https://shop.example").get("/orders.json")
+
+
+def test_a_port_without_tls_is_said_to_be_one(client):
+    """`https` where it should be `http`: the cause is not looked for in names and networks."""
+    with (
+        serve(FakeShopify(clock=SystemClock())) as plain,
+        pytest.raises(Retriable, match=r"\(what answers there speaks no TLS\)"),
+    ):
+        client(plain.url.replace("http://", "https://")).get("/orders.json")
 
 
 def test_the_environment_cannot_reroute_requests(client, monkeypatch):
