@@ -115,7 +115,11 @@ class Gateway:
         return _misfits(self._signature.scheme, self._signature.algorithm or "", webhook) if self._signature else ()
 
     def _digest(self) -> str:
-        question = self._settings.model_dump_json(exclude={"auth", "webhook", "status"})
+        # How a list ends is no part of what is asked.
+        ending = {"paging": {"past_end"}}
+        question = self._settings.model_dump_json(
+            exclude={"auth": True, "webhook": True, "status": True, "listing": ending}
+        )
         query = self._settings.auth.query
         secrets = [*self.headers().values(), "" if query is None else query.value.get_secret_value()]
         return hashlib.sha256(msgspec.json.encode([question, secrets])).hexdigest()[:8]

@@ -165,10 +165,11 @@ class Items:
             facts=facts,
         )
 
-    def tells_a_day(self, item: dict[str, Any], *, updated: bool) -> bool:
-        """Whether an item says only on which day it was created (or `updated`)."""
+    def day_told(self, item: dict[str, Any], *, updated: bool) -> str:
+        """The day on which an item was created (or `updated`), if it tells no more than that; else ""."""
         tokens = self._updated if updated else self._created
-        return tokens is not None and moments.is_a_day(find(item, tokens))
+        found = None if tokens is None else find(item, tokens)
+        return str(found) if moments.is_a_day(found) else ""
 
     def _time(self, item: dict[str, Any], tokens: tuple[str, ...] | None) -> datetime | None:
         found = None if tokens is None else find(item, tokens)

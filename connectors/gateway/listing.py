@@ -35,6 +35,7 @@ class Listing:
         self._items = items
         self._zone = ZoneInfo(settings.timezone)
         self._pager = pager(listing)
+        self._past_end = listing.paging.past_end if listing.paging else None
         self._pointer = tokens_of(listing.items)
         self._query = Query(settings.auth.query)
         self._path = urlsplit(listing.path).path
@@ -43,7 +44,13 @@ class Listing:
         """Every page of `window`; see `ListsItems.pages`."""
         place = cursor
         while True:
-            items, place = self._page(client, window, place)
+            try:
+                items, place = self._page(client, window, place)
+            except NotFound as error:
+                # A first page that is not there is never an empty list.
+                if place is None or error.status != self._past_end:
+                    raise
+                items, place = [], None
             yield Page(items, place)
             if place is None:
                 return
@@ -90,9 +97,12 @@ class Listing:
         at = entry.updated if filters.by_update else entry.created
         if at is None:
             raise ValueError(f"{entry.id} has no {filters.field}, by which the list is filtered")
-        if self._items.tells_a_day(item, updated=filters.by_update):
+        if day := self._items.day_told(item, updated=filters.by_update):
             # What comes later that day would lie in a moment that was read before it happened.
-            raise ValueError(f"{entry.id} tells only the day of its {filters.field}, and a list is read by the moment")
+            raise ValueError(
+                f"{entry.id} tells only the day of its {filters.field} ({day}), and a list is read by the moment; let "
+                f"fields.{filters.field} point to a time of day, or filter by the other of created_at and updated_at"
+            )
         if window is not None and at < window.start <= at + self._items.doubt(item, updated=filters.by_update):
             at = window.start  # it is listed here, and may have happened here
         return Snapshot(self._items.subject(entry), entry.version or micros(at), at, body, entry)

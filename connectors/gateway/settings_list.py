@@ -12,7 +12,7 @@ from reconcile.config import fields as kinds
 
 _WAYS = ("page", "offset", "cursor", "next", "link_header")
 #: What goes with one way only.
-_PARTS = {"first": ("page",), "from": ("cursor",), "last": ("cursor",), "more": ("cursor",)}
+_PARTS = {"first": ("page",), "past_end": ("page",), "from": ("cursor",), "last": ("cursor",), "more": ("cursor",)}
 
 
 class FiltersSettings(Strict):
@@ -62,12 +62,14 @@ PageSize = Annotated[kinds.Count, Field(le=10_000)]
 class PagingSettings(Strict):
     """One way from page to page.
 
-    `first` is the number of the first page. A cursor comes `from` a place in the answer, or from the `last` item of
+    `first` is the number of the first page, `past_end` what a provider answers that has no empty page after the last
+    one. A cursor comes `from` a place in the answer, or from the `last` item of
     it; then `more` is where the answer says whether there is another page.
     """
 
     page: kinds.Name | None = None
     first: Annotated[int, Field(strict=True, ge=0, le=1)] = 1
+    past_end: Literal[404] | None = None
     offset: kinds.Name | None = None
     cursor: kinds.Name | None = None
     from_: Pointer | None = Field(default=None, alias="from")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -22,6 +23,16 @@ class TestByPage(ConnectorContract):
 
     def worlds(self, clock: SettableClock) -> Iterator[World]:
         return worlds_of(shapes.PLAIN, "payments", self.secret, clock)
+
+
+class TestByPageUpTo404(ConnectorContract):
+    """The same where a page after the last one is not there, instead of empty."""
+
+    name = "gateway"
+    settings: ClassVar = gateways.UP_TO_404
+
+    def worlds(self, clock: SettableClock) -> Iterator[World]:
+        return worlds_of(replace(shapes.PLAIN, ends_with_404=True), "payments", self.secret, clock)
 
 
 class TestByCursor(ConnectorContract):

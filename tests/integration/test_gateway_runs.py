@@ -143,6 +143,16 @@ def churning(bench, way="page: page", **shape):
     return fake, bench.add("gate", CHURNING.replace("page: page", way), fake)
 
 
+def test_a_page_that_was_not_there_for_a_moment_ends_no_list(bench):
+    """C7: a 404 halfway that is no end is outvoted by the passes after it."""
+    fake, faults = churning(bench, "past_end: 404, page: page", ends_with_404=True)
+    keys = [fake.create() for _ in range(14)]
+    later(bench, hours=2)
+    rule = faults.add(answers(404), path="page=2")
+    stream = stream_of(bench.run(), "gate", "payments")
+    assert (stream.listed, stream.covered, rule.happened) == (len(keys), True, 1)
+
+
 @pytest.mark.parametrize(
     ("way", "shape", "second_page"),
     [("page: page", {}, "page=2"), ("offset: skip", {"paging": Paging.OFFSET, "page_param": "skip"}, "skip=5")],

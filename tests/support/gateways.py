@@ -65,6 +65,7 @@ def changed(base=PLAIN, /, *, listing=None, signature=None, **top):
     return made
 
 
+UP_TO_404 = changed(listing={"paging": {"page": "page", "size": {"per_page": 100}, "past_end": 404}})
 BY_CURSOR = changed(
     listing={
         "filters": {"updated_at_min": "updated_from", "updated_at_max": "updated_to"},

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 from support.answering import ITEM, STREAM, WINDOW, answering, gateway, listed
 from support.gateways import BY_CURSOR, BY_LINK, BY_NEXT, FIELDS, PLAIN, START, STATUSES, changed, settings_of
@@ -24,7 +25,7 @@ from reconcile.connector import (
     Signs,
     StreamRef,
 )
-from reconcile.errors import BadAnswer, CredentialsRefused, ProviderError
+from reconcile.errors import BadAnswer, CredentialsRefused, NotFound, ProviderError
 from reconcile.model import Window, micros
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.faults import Faults
@@ -196,7 +197,8 @@ def test_what_is_not_the_list_is_an_error(answer):
 def test_a_list_whose_times_are_days_proves_nothing(day):
     """C3: a payment of the afternoon would lie at midnight, which was read and called final long before."""
     handle, _ = answering({"payments": [{**ITEM, "created_at": day}]})
-    with pytest.raises(BadAnswer, match="tells only the day of its created_at"):
+    said = rf"ref_1 tells only the day of its created_at \({day}\), .*; let fields.created_at point to a time of day"
+    with pytest.raises(BadAnswer, match=said):
         listed(gateway(), handle)
     updated, _ = answering({"payments": [{**ITEM, "updated_at": day}]})
     assert len(listed(gateway(listing={"paging": "none"}), updated)) == 1
@@ -208,6 +210,37 @@ def test_html_with_status_200_is_an_error():
     faults.add(html(), times=0)
     with pytest.raises(BadAnswer, match="not the expected list"):
         listed(gateway(), faults.handle)
+
+
+UP_TO_404 = {"paging": {"page": "page", "size": {"per_page": 100}, "past_end": 404}}
+
+
+@pytest.mark.parametrize(
+    ("listing", "answers"),
+    [
+        ({}, [(200, {"payments": [ITEM]}), (404, {})]),
+        (UP_TO_404, [(404, {})]),
+        (UP_TO_404, [(200, {"payments": [ITEM]}), (410, {})]),
+    ],
+    ids=["not said", "of the first page", "another status"],
+)
+def test_a_page_that_is_not_there_ends_a_list_only_where_that_is_said(listing, answers):
+    """C9: 404 is an error, but of a page after the first one at a provider that is known to end its lists so."""
+    left = iter(answers)
+
+    def handle(_request):
+        status, body = next(left)
+        return httpx.Response(status, json=body)
+
+    with pytest.raises(NotFound):
+        listed(gateway(listing=listing), handle)
+
+
+def test_how_a_list_ends_is_no_part_of_the_question():
+    """C12: whoever learns it from a first error keeps what was proven before."""
+    accounts = {gateway(listing=listing)._digest() for listing in ({}, UP_TO_404)}
+    assert len(accounts) == 1
+    assert gateway(listing={"paging": "none"})._digest() not in accounts
 
 
 PAGINGS = {

@@ -192,6 +192,14 @@ BROKEN = {
             "has it)"
         ),
     ),
+    "a list by offset up to 404": (
+        (PAGING, "paging: {offset: skip, size: {n: 100}, past_end: 404}"),
+        ":11:56 sources.gate.list.paging.past_end: is for page only (got 404)",
+    ),
+    "a list up to another status": (
+        (PAGING, "paging: {page: page, size: {n: 100}, past_end: 410}"),
+        ":11:54 sources.gate.list.paging.past_end: must be 404 (got 410)",
+    ),
     "from without a cursor": (
         (PAGING, "paging: {next: /links/next, from: /meta/next}"),
         ":11:41 sources.gate.list.paging.from: is for cursor only (got /meta/next)",

@@ -86,6 +86,8 @@ def page(asked: Asked, shown: list[Payment]) -> tuple[list[Payment], More]:
     )
     start = _start(asked, found, size)
     here, more = found[start : start + size], start + size < len(found)
+    if start and not here and shape.ends_with_404:
+        raise Refusal(404, {"detail": "Invalid page."})
     token = _token(shape, here[-1]) if more and shape.page_param else None
     url = _next_url(asked, token) if token and shape.paging in (Paging.NEXT, Paging.LINK) else None
     return here, More(more, token, url, len(found), start // size + 1)

@@ -44,7 +44,8 @@ class Shape:
     exclusive. `time` is how it writes them: iso8601, epoch_s, epoch_ms or date. `words` are its statuses by ours,
     `topics` the webhooks it sends by status. `item` renders a payment, `page` a list, `one` an answer about one,
     `envelope` a webhook; `sign` gives a webhook's headers at an instant. `fixed` parameters are always the same.
-    `clamps`: a page size that is too large is cut in silence. `by_reference`: its status call takes the reference.
+    `ends_with_404`: there is no page after the last one with anything on it. `clamps`: a page size that is too large is
+    cut in silence. `by_reference`: its status call takes the reference.
     """
 
     auth: tuple[str, str, str]
@@ -66,6 +67,7 @@ class Shape:
     envelope: Callable[[str, Payment, str, datetime], Json]
     sign: Callable[[str, bytes, str, datetime], Mapping[str, str]]
     fixed: Mapping[str, str] = field(default_factory=dict)
+    ends_with_404: bool = False
     clamps: bool = False
     open_ended: bool = False
     by_reference: bool = True
