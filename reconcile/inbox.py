@@ -63,7 +63,7 @@ def clean(value: str) -> str:
 
 
 def record(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> list[Recorded]:
-    """Enter arrivals in order; one result each. Call it in a write transaction and commit before answering anyone."""
+    """Enter arrivals in order; one result each. Call it in a `ledger.write()` and commit before answering anyone."""
     subjects.lock(tx, book.source, sorted({subject_of(arrival) for arrival in arrivals}, key=str))
     known = recognition.by_id(tx, book.source, [name for arrival in arrivals for name in _names(book, arrival)])
     facts = recognition.by_fact(tx, book.source, sorted({key for arrival in arrivals if (key := _key(arrival))}))

@@ -16,7 +16,7 @@ from reconcile.ledger.leases import Lease
 def holding(context: Context, source: str, job: str) -> Iterator[Lease]:
     """Take the lease on (source, job), keep it renewed, give it back; `Busy` if another runner has it.
 
-    A renewal that fails is not fatal here: every write under the lease checks its fence in its own transaction.
+    A renewal that fails is not fatal here: every write under the lease checks its fence in its own commit.
     """
     with context.ledger.write() as tx:
         lease = leases.acquire(tx, source, job, context.holder)

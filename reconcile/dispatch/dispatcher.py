@@ -38,7 +38,7 @@ LOOK_EVERY = 0.25
 
 @dataclass(slots=True)
 class _Turn:
-    """What one transaction did."""
+    """What one commit did."""
 
     marked: Marked = field(default_factory=Marked)
     swept: int = 0
@@ -166,7 +166,7 @@ class Dispatcher:
         self._give_back([job for seq, job in self._jobs.items() if seq not in answered])
 
     def _turn(self) -> int:
-        """One transaction: renew, mark, sweep, claim; then submit. Says how many events moved."""
+        """One commit: renew, mark, sweep, claim; then submit. Says how many events moved."""
         wanted = self._wanted()
         if not (wanted or self._unmarked or self._keeper.is_due(holding=bool(self._jobs))):
             return 0

@@ -19,7 +19,7 @@ from reconcile.targets.model import Outcome, Verdict
 
 @dataclass(slots=True)
 class Marked:
-    """Event seqs by what became of them; `busy` are outcomes whose row another transaction is changing."""
+    """Event seqs by what became of them; `busy` are outcomes whose row another writer is changing."""
 
     handled: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)

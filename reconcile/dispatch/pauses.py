@@ -17,7 +17,7 @@ PROBE_EVERY = timedelta(seconds=60)
 
 
 class Health:
-    """One source's target, as a transaction sees it."""
+    """One source's target, as a commit sees it."""
 
     def __init__(self, tx: Tx, source: str) -> None:
         self._tx = tx

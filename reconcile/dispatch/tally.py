@@ -28,7 +28,7 @@ class Tally:
         return len(self.failing)
 
     def add(self, marked: Marked) -> None:
-        """Count what one transaction marked."""
+        """Count what one commit marked."""
         self.handled += len(marked.handled)
         self.dead += len(marked.dead)
         self.lost += len(marked.lost)

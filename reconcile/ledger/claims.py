@@ -59,7 +59,7 @@ class Claimed:
 
 
 def lock(tx: Tx, source: str) -> None:
-    """Let one dispatcher at a time choose events of a source, until the transaction ends.
+    """Let one dispatcher at a time choose events of a source, until it commits.
 
     SQLite has one writer anyway. Take it before any row is changed, so that two dispatchers never wait for each other.
     """

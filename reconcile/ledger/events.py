@@ -55,7 +55,7 @@ def count_duplicate(tx: Tx, seq: int) -> None:
 
 
 def lock(tx: Tx, seq: int) -> None:
-    """Let nobody else change or purge an event before this transaction ends; what is read of it from here on stays."""
+    """Let nobody else change or purge an event before this commit is made; what is read of it from here on stays."""
     tx.connection.execute(select(table.c.seq).where(table.c.seq == seq).with_for_update())
 
 

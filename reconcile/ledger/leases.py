@@ -20,7 +20,7 @@ from reconcile.ledger.sql import insert
 from reconcile.ledger.tables_runs import leases as table
 from reconcile.model import iso
 
-__all__ = ["LIFE", "RENEW_EVERY", "Holder", "Lease", "acquire", "check", "release", "renew"]
+__all__ = ["LIFE", "RENEW_EVERY", "Holder", "Lease", "acquire", "check", "held", "release", "renew"]
 
 LIFE = timedelta(seconds=30)
 RENEW_EVERY = timedelta(seconds=10)
@@ -66,7 +66,7 @@ def renew(tx: Tx, lease: Lease) -> Lease:
 
 
 def check(tx: Tx, lease: Lease) -> None:
-    """Raise `LeaseLost` unless the lease is still ours; nobody can take it before this transaction ends."""
+    """Raise `LeaseLost` unless the lease is still ours; nobody can take it before this commit is made."""
     query = select(table.c.fence).where(_held_by(lease)).with_for_update(read=True)
     if tx.connection.execute(query).first() is None:
         raise _lost(lease)

@@ -25,7 +25,7 @@ _FREE: dict[str, Any] = {"claim_owner": "", "claim_until": None}
 @dataclass(slots=True)
 class Standing:
     """How claims stand, by event `seq`: rows that are ours, events already handled under our claim, claims
-    someone took, and rows that another transaction is changing at this moment.
+    someone took, and rows that another writer is changing at this moment.
     """
 
     ours: dict[int, Any] = field(default_factory=dict)

@@ -19,9 +19,9 @@ _BATCH = 1000  # rows fetched at a time
 
 
 def lock(tx: Tx, source: str, subjects: Sequence[Subject]) -> None:
-    """Hold these subjects until the transaction ends, so that whoever else records them waits; in one fixed order.
+    """Hold these subjects until the commit, so that whoever else records them waits; in one fixed order.
 
-    SQLite has one writer at a time: there the write transaction is the lock.
+    SQLite has one writer at a time: there whoever writes holds the lock.
     """
     bound = {"source": source, **_NAMES.bind(tx.dialect, [(subject.type, subject.id) for subject in subjects])}
     tx.connection.execute(_enter_sql(tx.dialect), bound)
