@@ -1,8 +1,8 @@
 r"""JSON with lone surrogates: half an emoji that a provider's JavaScript cut in two, as `"\ud83d"`.
 
 It is legal JSON and no legal text: a strict decoder refuses the whole page for it, so one customer's name would keep a
-shop from ever being read again. It is decoded with U+FFFD in its place. A delivery's
-own bytes are stored as they came; what such a page lists is stored mended.
+shop from ever being read again. It is decoded with U+FFFD in its place. A delivery's own bytes are stored as they came;
+what such a page lists is stored mended.
 """
 
 from __future__ import annotations

@@ -17,8 +17,6 @@ from reconcile.model import iso
 PAID_ONCE = frozenset({"paid", "partially_refunded", "refunded"})
 FULFILLMENT_UPDATE = "fulfillments/update"
 TRANSACTIONS = "order_transactions/create"
-
-
 #: An instant (with the offset it came in), and the text that tells the fact from others of its topic.
 #: A bare tuple, because two of them are made for every listed item.
 Moment = tuple[datetime, str]

@@ -19,6 +19,7 @@ from reconcile.connector.finding import connector_class
 from reconcile.ledger import Ledger, Tx, incidents, leases, watching
 from reconcile.ledger.incidents import Opening
 from reconcile.ledger.leases import Lease
+from reconcile.ledger.rowset import chunks
 from reconcile.ledger.watching import OpenGap
 from reconcile.model import GapKind, IncidentKind, Subject
 from reconcile.operator import status
@@ -37,6 +38,11 @@ _LAST_PART = 4
 _ENOUGH, _WEEK = 5, timedelta(days=7)
 #: Silence is no news before so many times the mean wait between two deliveries.
 _PATIENCE = 5
+
+#: The limits where nobody is mailed, and `alerts:` says nothing.
+_DEFAULTS = AlertsConfig.model_construct()
+#: Incidents opened in one commit.
+_AT_ONCE = 1000
 
 _KINDS = {GapKind.DEAD: IncidentKind.DEAD, GapKind.BEYOND_RETENTION: IncidentKind.RETENTION}
 
@@ -72,24 +78,20 @@ def look(tx: Tx, config: Config, sources: Sequence[SourceConfig], limits: Alerts
 
 def write(ledger: Ledger, lease: Lease, seen: Seen) -> None:
     """Open and close what was seen. A thousand at a time: on SQLite others wait for whoever writes."""
-    for start in range(0, len(seen.openings), _AT_ONCE):
+    for openings in chunks(seen.openings, _AT_ONCE):
         with ledger.write() as tx:
             leases.check(tx, lease)
-            incidents.open_all(tx, seen.openings[start : start + _AT_ONCE])
-    for source, subjects in seen.untold.items():
-        for start in range(0, len(subjects), _AT_ONCE):
+            incidents.open_all(tx, openings)
+    for source, untold in seen.untold.items():
+        for subjects in chunks(untold, _AT_ONCE):
             with ledger.write() as tx:
                 leases.check(tx, lease)
-                hearing.tell_again(tx, source, subjects[start : start + _AT_ONCE])
+                hearing.tell_again(tx, source, subjects)
     if any(seen.over.values()):
         with ledger.write() as tx:
             leases.check(tx, lease)
             for note, ids in seen.over.items():
                 incidents.close_ids(tx, ids, note)
-
-
-_DEFAULTS = AlertsConfig.model_construct()
-_AT_ONCE = 1000
 
 
 def _is_over(source: str, key: str, found: set[tuple[str, str]], gaps: dict[str, set[int]]) -> bool:

@@ -16,8 +16,6 @@ from reconcile.targets.trial import Ended, Verdict
 
 #: A key no app has: asking for it proves that asking works.
 _NO_KEY = "reconcile:check"
-
-
 _MEND_RECORD = "mend `recorded:` or what it names: nothing is recorded without it"
 
 

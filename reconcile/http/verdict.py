@@ -15,6 +15,10 @@ from reconcile.http.text import safe
 
 RETRY_AFTER_CAP = 60.0  # seconds; what is asked beyond it is waited for by the next run
 UNSAID_PAUSE = 1.0  # seconds a source rests after a 429 that names no time
+_CREDENTIALS = {
+    401: "the credentials are not accepted; renew them",
+    403: "the credentials lack a permission for this; grant it",
+}
 
 
 def http_date(text: str | None) -> datetime | None:
@@ -59,12 +63,6 @@ def verdict(answer: Answer, what: str, now: datetime) -> ProviderError | None:
     if 300 <= status < 400:
         return _redirect(answer, said)
     return Rejected(f"{said}{_quote(answer)}: the request is not accepted; it is not sent again", status=status)
-
-
-_CREDENTIALS = {
-    401: "the credentials are not accepted; renew them",
-    403: "the credentials lack a permission for this; grant it",
-}
 
 
 def _passing(answer: Answer) -> bool:

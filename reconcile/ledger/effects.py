@@ -58,11 +58,11 @@ class Mark:
     finished_at: datetime
 
 
-_ours = (events.c.seq == bindparam("which"), events.c.claim_fence == bindparam("fence"))
+_CLAIM = (events.c.seq == bindparam("which"), events.c.claim_fence == bindparam("fence"))
 _GAP_OPEN = exists().where(gap_table.c.seq == bindparam("which"), gap_table.c.state == "open")
 _HANDLE = (
     update(events)
-    .where(*_ours, events.c.state == EventState.CLAIMED.value)
+    .where(*_CLAIM, events.c.state == EventState.CLAIMED.value)
     .values(
         state=EventState.HANDLED.value,
         handled_at=bindparam("finished"),
@@ -76,7 +76,7 @@ _HANDLE = (
     )
     .returning(_GAP_OPEN)
 )
-_STATE = select(events.c.state).where(*_ours)
+_STATE = select(events.c.state).where(*_CLAIM)
 
 
 def mark_handled(connection: Connection, mark: Mark) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, func, select, text, update
 
 from reconcile.ledger.ledger import Tx
+from reconcile.ledger.rowset import chunks
 from reconcile.ledger.sql import insert
 from reconcile.ledger.tables_alerts import OPEN_INCIDENTS, UNSETTLED_INCIDENTS
 from reconcile.ledger.tables_alerts import incidents as table
@@ -232,10 +233,9 @@ def _silence(tx: Tx, ids: Collection[int], values: dict[str, Any]) -> int:
     return sum(tx.connection.execute(of_open.where(table.c.id.in_(some))).rowcount for some in _batches(ids))
 
 
-def _batches(ids: Collection[int]) -> Iterator[list[int]]:
+def _batches(ids: Collection[int]) -> Iterator[Sequence[int]]:
     """A statement may bind only so many values."""
-    ordered = sorted(ids)
-    return (ordered[start : start + 1000] for start in range(0, len(ordered), 1000))
+    return chunks(sorted(ids), 1000)
 
 
 def _chosen(source: str | None, kind: IncidentKind | None, *, open_only: bool) -> list[ColumnElement[bool]]:

@@ -15,6 +15,7 @@ from sqlalchemy import Row, Table, and_, delete, exists, func, or_, select, tupl
 
 from reconcile.ledger import horizons, subjects
 from reconcile.ledger.ledger import Tx
+from reconcile.ledger.rowset import chunks
 from reconcile.ledger.tables import aliases, attempts, bodies, events
 from reconcile.ledger.tables_alerts import incidents as incident
 from reconcile.ledger.tables_alerts import mails, notices, recipients
@@ -164,5 +165,5 @@ def _delete(tx: Tx, table: Table, seqs: list[int]) -> None:
     # Overwritten with zeros on SQLite, where deleted bytes otherwise stay in the file until they are used again.
     if tx.dialect == "sqlite":
         tx.connection.exec_driver_sql("PRAGMA secure_delete = ON")
-    for start in range(0, len(seqs), 500):
-        tx.connection.execute(delete(table).where(table.c.seq.in_(seqs[start : start + 500])))
+    for some in chunks(seqs, 500):
+        tx.connection.execute(delete(table).where(table.c.seq.in_(some)))

@@ -10,6 +10,7 @@ from sqlalchemy import func, select, text
 
 from reconcile.errors import ENDED_WELL
 from reconcile.ledger.ledger import Tx
+from reconcile.ledger.rowset import chunks
 from reconcile.ledger.tables import events
 from reconcile.ledger.tables_alerts import LIVE_EVENTS
 from reconcile.ledger.tables_coverage import gaps
@@ -58,12 +59,11 @@ def open_gap_ids(tx: Tx, source: str, without: Collection[GapKind]) -> set[int]:
 def open_gaps(tx: Tx, ids: Collection[int]) -> list[OpenGap]:
     """These gaps, oldest first; asked for a thousand at a time, since a statement may bind only so many values."""
     found: list[OpenGap] = []
-    ordered = sorted(ids)
-    for start in range(0, len(ordered), 1000):
+    for some in chunks(sorted(ids), 1000):
         query = (
             select(gaps, events.c.attempts)
             .join_from(gaps, events, events.c.seq == gaps.c.seq, isouter=True)
-            .where(gaps.c.id.in_(ordered[start : start + 1000]))
+            .where(gaps.c.id.in_(some))
             .order_by(gaps.c.id)
         )
         for row in tx.connection.execute(query):

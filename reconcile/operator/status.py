@@ -55,6 +55,7 @@ def of_source(tx: Tx, source: SourceConfig, now: datetime) -> SourceStatus:
     """One source as the ledger has it at `now`."""
     counts = events.open_counts(tx, source.name)
     target = targets.get(tx, source.name)
+    refused = incidents.find(tx, source=source.name, kind=IncidentKind.CREDENTIALS, limit=1)
     return SourceStatus(
         source=source.name,
         streams=tuple(_streams(tx, source, now)),
@@ -66,11 +67,8 @@ def of_source(tx: Tx, source: SourceConfig, now: datetime) -> SourceStatus:
         paused=target.paused,
         paused_why=target.reason,
         paused_since=target.since,
-        refused=next((one.summary for one in incidents.find(tx, source=source.name, kind=_REFUSED, limit=1)), ""),
+        refused=refused[0].summary if refused else "",
     )
-
-
-_REFUSED = IncidentKind.CREDENTIALS
 
 
 @dataclass(frozen=True, slots=True)

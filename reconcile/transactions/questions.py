@@ -25,6 +25,7 @@ from reconcile.errors import (
     Stopped,
 )
 from reconcile.http import ProviderClient
+from reconcile.ledger.rowset import chunks
 from reconcile.model import Reported, Subject
 from reconcile.safe import safe
 from reconcile.transactions.answers import Answer, Answered, Came, Desk
@@ -86,12 +87,12 @@ class Questions:
         """Ask nothing more: what would be answered could not be kept."""
         self._enough.set()
 
-    def cut(self, batch: Sequence[Transaction]) -> list[list[Transaction]]:
+    def cut(self, batch: Sequence[Transaction]) -> list[Sequence[Transaction]]:
         """What is asked about in one question each: as many of a type as the provider answers for."""
         of: dict[str, list[Transaction]] = {}
         for one in batch:
             of.setdefault(one.subject.type, []).append(one)
-        return [part for type_, some in of.items() for part in _parts(some, self._size(type_))]
+        return [part for type_, some in of.items() for part in chunks(some, self._size(type_))]
 
     def ask(self, client: ProviderClient, some: Sequence[Transaction]) -> list[Answered]:
         """Every answer to enter; the claims of what was not asked about any more are given back in the end."""
@@ -191,7 +192,3 @@ def _about(claimed: Transaction, reported: Reported) -> Reported:
         told = safe(str(reported.subject))
         raise BadAnswer(f"{claimed.source}: it was asked about {claimed.subject} and answered about {told}")
     return reported
-
-
-def _parts(some: Sequence[Transaction], size: int) -> list[list[Transaction]]:
-    return [list(some[at : at + size]) for at in range(0, len(some), size)]
