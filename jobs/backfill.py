@@ -21,7 +21,8 @@ from reconcile.ledger.coverage import Covered
 from reconcile.ledger.leases import Lease
 from reconcile.model import Window
 from reconcile.reading.asking import Asking
-from reconcile.reading.plan import Ask, StreamPlan, plan
+from reconcile.reading.plan import StreamPlan, plan
+from reconcile.reading.question import Ask
 from reconcile.reading.settling import settle_left
 from reconcile.reading.shared import Outcome, Streaming
 from reconcile.reading.stream import failed, unread, work

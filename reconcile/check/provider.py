@@ -21,7 +21,7 @@ from reconcile.context import provider_client
 from reconcile.errors import ConfigError, CredentialsRefused, ProviderError
 from reconcile.http import ProviderClient
 from reconcile.ledger.subscriptions import Ours
-from reconcile.reading.plan import unlisted, wanted_streams
+from reconcile.reading.planes import unlisted, wanted_streams
 from reconcile.topics import Topics
 
 #: Receivers refuse signatures further from their clock than this, ours among them.

@@ -16,7 +16,7 @@ from reconcile.config import Config, SourceConfig
 from reconcile.connector.finding import connector_class
 from reconcile.context import Options
 from reconcile.errors import ConfigError
-from reconcile.reading.plan import wanted_streams
+from reconcile.reading.planes import wanted_streams
 from reconcile.topics import Topics
 
 Since = Annotated[

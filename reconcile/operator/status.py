@@ -32,7 +32,9 @@ from reconcile.ledger.streams import StreamState
 from reconcile.model import EventState, IncidentKind, Window, micros
 from reconcile.operator.bar import bar
 from reconcile.operator.board import Board, RunStatus, SourceStatus, StreamStatus
-from reconcile.reading.plan import earliest, satisfies, topics_of
+from reconcile.reading.memory import earliest
+from reconcile.reading.planes import topics_of
+from reconcile.reading.proof import satisfies
 from reconcile.topics import Topics
 from reconcile.transactions.transaction import OPEN
 from reconcile.windows import final_part, holes

@@ -14,7 +14,8 @@ from reconcile.errors import ConfigError
 from reconcile.http import ProviderClient
 from reconcile.ledger import horizons, leases
 from reconcile.ledger.leases import Lease
-from reconcile.reading.plan import Ask, unlisted, wanted_streams
+from reconcile.reading.planes import unlisted, wanted_streams
+from reconcile.reading.question import Ask
 from reconcile.topics import Topics
 
 

@@ -13,7 +13,7 @@ from reconcile.diff import Rebuild
 from reconcile.errors import CredentialsRefused
 from reconcile.http import ProviderClient
 from reconcile.ledger.leases import Lease
-from reconcile.reading.plan import Ask
+from reconcile.reading.question import Ask
 from reconcile.report import StreamReport
 
 

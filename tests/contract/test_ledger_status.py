@@ -17,7 +17,7 @@ from reconcile.ledger.runs import RunStart
 from reconcile.model import EventState, GapKind, IncidentKind, Subject, Window, micros
 from reconcile.operator import status as statusboard
 from reconcile.operator.bar import FINAL, HOLE
-from reconcile.reading.plan import LEEWAY
+from reconcile.reading.memory import LEEWAY
 from reconcile.transactions.transaction import State as TransactionState
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ from support.running import Bench, a_stripe, add_stripe, arrive, at_failpoint, k
 
 from reconcile.ledger import gaps
 from reconcile.model import Arrival, Description, GapKind, Occurrence, Origin, Subject, micros
-from reconcile.reading import plan
+from reconcile.reading import memory
 from reconcile.sandbox import wire_faults as wires
 from reconcile.sandbox.fake import Handle
 from reconcile.sandbox.stripe import FakeStripe
@@ -99,7 +99,7 @@ def test_a_wildcard_named_more_closely_keeps_its_promise(bench):
 @pytest.mark.parametrize("threads", [0, 4])
 def test_the_log_may_forget_while_it_is_read(bench, threads, monkeypatch):
     """C3, C11: what left the log's memory during the run is not covered by having found nothing there."""
-    monkeypatch.setattr(plan, "LEEWAY", timedelta(minutes=1))
+    monkeypatch.setattr(memory, "LEEWAY", timedelta(minutes=1))
     bench.threads = threads
     add_stripe(bench, SUCCEEDED)
     intents = []

@@ -19,7 +19,7 @@ from reconcile.ledger import coverage, horizons
 from reconcile.ledger.coverage import Covered
 from reconcile.model import EPOCH, Window, instant, micros
 from reconcile.operator import status
-from reconcile.reading import plan, reader
+from reconcile.reading import proof, question, reader
 from reconcile.reading.recall import Recall
 from reconcile.reading.record import LedgerRecorder, OpenWindow
 
@@ -41,12 +41,12 @@ def last_page_never_stored(stack: ExitStack) -> None:
 @bug
 def watermark_without_overlap(stack: ExitStack) -> None:
     """What was read once is never read again: provisional is taken for final."""
-    swap(stack, plan, "final_part", lambda window, read_at, overlap: window)
+    swap(stack, proof, "final_part", lambda window, read_at, overlap: window)
 
 
 @bug
 def no_settle(stack: ExitStack) -> None:
-    swap(stack, plan.Ask, "end", property(lambda ask: max(ask.start, min(ask.until or ask.now, ask.now))))
+    swap(stack, question.Ask, "end", property(lambda ask: max(ask.start, min(ask.until or ask.now, ask.now))))
 
 
 @bug

@@ -9,7 +9,10 @@ import pytest
 from reconcile.connector import Facts, FilterBy, StreamFacts, StreamKind, TopicFacts
 from reconcile.ledger.coverage import Covered
 from reconcile.model import Occurrence, Window, micros
-from reconcile.reading.plan import LEEWAY, Ask, fingerprint, plan, satisfies
+from reconcile.reading.memory import LEEWAY
+from reconcile.reading.plan import plan
+from reconcile.reading.proof import satisfies
+from reconcile.reading.question import Ask, fingerprint
 from reconcile.topics import Topics
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from support.cli import Project, shop
 
 from connectors.shopify import Shopify
 from connectors.stripe import Stripe
-from reconcile.reading.plan import unlisted
+from reconcile.reading.planes import unlisted
 from reconcile.topics import Topics
 
 
