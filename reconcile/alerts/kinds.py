@@ -51,8 +51,8 @@ KINDS = {
         "reconcile run backfill --source {source}",
     ),
     IncidentKind.RETENTION: Kind(
-        "The provider is about to forget",
-        "What is not read before it is gone from the provider's list can never be found.",
+        "What the provider does not list, or soon will not",
+        "What is not on the provider's list, or was not read before it left it, cannot be found from here.",
         "reconcile run backfill --source {source}",
     ),
     IncidentKind.CREDENTIALS: Kind(

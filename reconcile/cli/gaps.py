@@ -30,6 +30,8 @@ _ADVICE = {
     Retried.BUSY: "{source}: some events are with their handler now; look again in a minute",
     Retried.NEEDS_RUN: "{source}: no event to send; `reconcile run --recheck --source {source}` reads it again (with"
     " --since, if it is older than the horizon)",
+    Retried.NOT_SHOWN: "{source}: its provider does not list it, so no run can find it: compare by hand, then "
+    "`reconcile gaps ignore`",
     Retried.NOT_OPEN: "{source}: some gaps are not open any more",
 }
 

@@ -8,6 +8,7 @@ from reconcile.config import Config
 from reconcile.errors import ConfigError
 from reconcile.ledger import Tx, events, gaps
 from reconcile.ledger.gaps import Gap
+from reconcile.model import GapKind
 
 
 class Retried(StrEnum):
@@ -16,6 +17,7 @@ class Retried(StrEnum):
     REVIVED = "revived"  # its event waits for its handler, from the first attempt
     BUSY = "busy"  # its event is with its handler right now
     NEEDS_RUN = "needs a run"  # there is no event: only reading the provider again can help
+    NOT_SHOWN = "cannot be read"  # nor can that: the provider does not list it
     NOT_OPEN = "not open"
 
 
@@ -55,5 +57,5 @@ def retry(tx: Tx, config: Config, gap: Gap) -> Retried:
     if now is None or now.state != gaps.OPEN:
         return Retried.NOT_OPEN
     if gap.seq is None:
-        return Retried.NEEDS_RUN
+        return Retried.NOT_SHOWN if now.kind == GapKind.BEYOND_RETENTION else Retried.NEEDS_RUN
     return Retried.REVIVED if replay(tx, config, gap.source, gap.seq) else Retried.BUSY

@@ -50,6 +50,15 @@ def test_retrying_a_gap_without_an_event_names_the_run_that_helps(project):
     assert "reconcile run --recheck --source acme-shop" in done.stdout
 
 
+def test_retrying_what_no_list_shows_names_no_run(project):
+    """Every run would find the same again, so it is a person who has to look (G)."""
+    project.write("http://127.0.0.1:9", handler=False)
+    with project.ledger() as ledger, ledger.write() as tx:
+        gaps.open_(tx, source=SOURCE, kind=GapKind.BEYOND_RETENTION, key="orders", reason="too long ago")
+    said = project.call("gaps", "retry", "1").stdout
+    assert ("run --recheck" in said, "compare by hand" in said) == (False, True)
+
+
 def test_foreign_text_moves_no_cursor(project):
     """Topics, ids, headers, errors and bodies are shown with their controls visible (X4)."""
     evil = "\x1b[2J\u202e\x9b31m"
