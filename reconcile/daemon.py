@@ -136,10 +136,11 @@ class _Watch:
 class Daemon:
     """Runs `context.config`'s schedules until `context.stop`. `read` reads the configuration anew.
 
-    `at_end` is called as soon as a stop was asked for; it must not wait.
+    `at_end` is called as soon as a stop was asked for; it must not wait. `changed` is told of each new configuration.
     """
 
     at_end: Callable[[], None] | None = None
+    changed: Callable[[Config], None] | None = None
 
     def __init__(self, context: Context, read: Callable[[], Config]) -> None:
         self.config = context.config
@@ -190,7 +191,8 @@ class Daemon:
         thread.start()
         self._relieved = [(one, by) for one, by in self._relieved if by.is_alive() or not one.wait(0)]
         self._relieved.append((old, thread))
-        log.info("the new configuration is in force")
+        if self.changed is not None:
+            self.changed(self.config)
 
     def _same_ledger(self, config: Config) -> Config:
         if config.ledger != self._context.config.ledger:

@@ -52,10 +52,15 @@ def daemon(
             standing.at_end = front.end  # at once: a slow sender's grace must not follow that of running handlers
             state.output.say(f"receiving at {front.url}SOURCE")
         stack.enter_context(signals.hanging_up(standing.read_again))
-        state.output.say(f"watching {len(config.sources)} sources by {len(config.schedules)} schedules")
+        standing.changed = lambda new: state.output.say(f"the new configuration is in force; {_watching(new)}")
+        state.output.say(_watching(config))
         if not standing.run():
             signals.leave(work.stop.exit_code)
     raise typer.Exit(work.stop.exit_code)
+
+
+def _watching(config: Config) -> str:
+    return f"watching {len(config.sources)} sources by {len(config.schedules)} schedules"
 
 
 def _check_unserved(context: typer.Context, metrics: object) -> None:
