@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import asdict
@@ -15,6 +16,9 @@ from reconcile.cli.signals import stopping
 from reconcile.cli.state import State
 from reconcile.errors import ConfigError
 from reconcile.report import exit_code
+
+#: Where a problem lies in the configuration, if it lies in a line of it.
+_PLACE = re.compile(r":[0-9]+:[0-9]+")
 
 
 def register(app: typer.Typer) -> None:
@@ -48,9 +52,16 @@ def _findings(state: State) -> Iterator[Finding]:
         config = wiring.load_config(state, warn=False)
     except ConfigError as error:
         for problem in error.problems:
-            yield Finding(Level.FAIL, "configuration", problem, "mend this line, then check again", error.exit_code)
+            yield Finding(Level.FAIL, "configuration", problem, _remedy(problem), error.exit_code)
         return
     yield from check_configured(config, state.clock, state.stop)
+
+
+def _remedy(problem: str) -> str:
+    """A problem of the file as a whole names its remedy itself."""
+    if "environment variable" in problem:
+        return "set it where reconcile is started, then check again"
+    return "mend this line, then check again" if _PLACE.search(problem) else ""
 
 
 def _line(finding: Finding) -> str:

@@ -101,3 +101,16 @@ def test_an_output_that_is_closed_is_no_bug(project):
         started, check=False, text=True, cwd=project.folder, env=project.environ(), stderr=subprocess.PIPE
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_each_problem_of_the_file_has_its_own_remedy(project):
+    """A variable is set, a line is mended, and a file that is not there is neither."""
+    text = (project.folder / "schedules.yaml").read_text()
+    (project.folder / "schedules.yaml").write_text(text.replace("${TOKEN:-shpat_dummy}", "${NOT_SET_HERE}") + "x: 1\n")
+    checks = project.call_json("check")["checks"]
+    assert [one["remedy"].partition(",")[0] for one in checks if one["exit_code"]] == [
+        "set it where reconcile is started",
+        "mend this line",
+    ]
+    (project.folder / "schedules.yaml").unlink()
+    assert [one["remedy"] for one in project.call_json("check")["checks"] if one["exit_code"]] == [""]
