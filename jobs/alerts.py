@@ -5,7 +5,7 @@ Mail that does not leave never fails anything else: it stays queued, the report 
 
 from __future__ import annotations
 
-from reconcile import failpoints
+from reconcile import failpoints, when
 from reconcile.alerts import delivery, outbox, watch
 from reconcile.config import AlertsConfig
 from reconcile.connector.hooks import counts_in_minor_units
@@ -80,5 +80,5 @@ def _foretell(context: Context, report: RunReport) -> int:
     with context.ledger.read() as tx:
         waiting = incidents.count(tx)
         report.alerts["queued"] = mails.unsent(tx).queued
-    report.notes.append(f"alerts: {waiting} open incidents; a dry run tells nobody")
+    report.notes.append(f"alerts: {when.times(waiting, 'open incident')}; a dry run tells nobody")
     return 0

@@ -22,7 +22,7 @@ def drawn(output: Output, clock: Clock, found: str = MISSING) -> Iterator[Bars]:
     """Bars on stderr within the block; the last state of each stays."""
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(finished_style="green"),  # its own becomes the grey of an empty bar where there are few colours
         TextColumn("{task.fields[counts]}", markup=False),
         TimeRemainingColumn(elapsed_when_finished=True),
     )

@@ -104,10 +104,14 @@ class Output:
         console = Console(file=self.out, highlight=False, emoji=False)
         fitting = next((one for one in (table, table.without_zeros()) if _fits(one, console.width)), None)
         if fitting is None:
-            self.line("\n".join(paragraphs(table)))
+            self.line("\n".join([*paragraphs(table), ""]))
         else:
             console.print(self._drawn(fitting))
             self.line()
+
+    def width(self) -> int | None:
+        """Characters in a line of the terminal that gets the result; None where it is none."""
+        return Console(file=self.out).width if self.out.isatty() else None
 
     def _drawn(self, table: Table) -> RichTable:
         drawn = RichTable(header_style="bold", box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)

@@ -96,7 +96,9 @@ def _said(report: RunReport) -> Iterator[str]:
     more = report.gaps_total - min(len(report.gaps), GAPS_SHOWN)
     if more > 0:
         yield f"and {more} more: `reconcile gaps list`"
-    yield from (f"{one.source} {one.stream}: {one.error}" for one in report.streams if one.error)
+    for one in report.streams:
+        if one.error:
+            yield f"{one.source} {one.stream}: {one.error.removeprefix(f'{one.source}: ')}"
     yield from report.notes
     if any(report.transactions.values()):
         yield "transactions: " + ", ".join(f"{number} {name}" for name, number in report.transactions.items())

@@ -14,14 +14,15 @@ from reconcile.cli.options import AsJson
 from reconcile.cli.output import Table
 from reconcile.cli.state import State
 from reconcile.operator import status as statusboard
-from reconcile.operator.bar import FINAL, HOLE, PROVISIONAL
+from reconcile.operator.bar import CELLS, FINAL, HOLE, PROVISIONAL
 from reconcile.operator.board import Board, RunStatus, SourceStatus, StreamStatus
 from reconcile.safe import safe
 from reconcile.web.facts import exposition
 
 _INDENT = "  "
-#: Room for a stream's name, in front of its bar.
+#: Room for a stream's name, in front of its bar, and the least that a narrow terminal leaves for it.
 _NAME = 24
+_LEAST = 10
 
 
 def register(app: typer.Typer) -> None:
@@ -52,23 +53,30 @@ def status(context: typer.Context, *, as_json: AsJson = False, metrics: Metrics 
     if as_json:
         state.output.json(asdict(board))
         return
+    room = room_for_names(state.output.width())
     for source in board.sources:
-        state.output.line("\n".join(_source(source, board)))
+        state.output.line("\n".join(_source(source, board, room)))
     if board.incidents or board.unsent:
-        unsent = f", {board.unsent} mails have not arrived" if board.unsent else ""
-        state.output.line(f"{board.incidents} open incidents{unsent}; see `reconcile alerts list`")
+        unsent = f", {when.times(board.unsent, 'mail')} not arrived" if board.unsent else ""
+        state.output.line(f"{when.times(board.incidents, 'open incident')}{unsent}; see `reconcile alerts list`")
     state.output.table(_runs(board))
     for run in board.crashed:
         state.output.line(f"run {run.run} crashed; the next run takes up what it left")
     state.output.line(f"{FINAL} proven  {PROVISIONAL} read, to be read once more  {HOLE} not read yet")
 
 
-def _source(source: SourceStatus, board: Board) -> Iterator[str]:
+def room_for_names(width: int | None) -> int:
+    """For a stream's name, so that a bar fits beside it: what a narrow terminal breaks in two shows nothing."""
+    spare = _NAME if width is None else width - CELLS - len(_INDENT) - 1
+    return max(_LEAST, min(_NAME, spare))
+
+
+def _source(source: SourceStatus, board: Board, room: int) -> Iterator[str]:
     yield source.source
     if not source.streams:
         yield "  nothing read yet" + ("" if source.refused else "; `reconcile run` begins")
     for stream in source.streams:
-        yield from _stream(stream)
+        yield from stream_lines(stream, room)
     yield f"  events: {source.waiting} waiting, {source.held} held, {source.dead} dead"
     yield f"  gaps: {_counted(source.gaps) or 'none'}"
     if source.refused and not any(stream.error for stream in source.streams):
@@ -85,9 +93,10 @@ def _counted(numbers: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {kind}" for kind, number in sorted(numbers.items()))
 
 
-def _stream(stream: StreamStatus) -> Iterator[str]:
-    beside = " " * (len(_INDENT) + max(_NAME, len(stream.stream)) + 1)
-    yield f"{_INDENT}{stream.stream:<{_NAME}} {stream.bar}".rstrip()
+def stream_lines(stream: StreamStatus, room: int) -> Iterator[str]:
+    """A stream with its bar, and what there is to say of it."""
+    beside = " " * (len(_INDENT) + max(room, len(stream.stream)) + 1)
+    yield f"{_INDENT}{stream.stream:<{room}} {stream.bar}".rstrip()
     if stream.horizon is None:
         yield f"{beside}never read; the first `reconcile run` sets its horizon"
     else:

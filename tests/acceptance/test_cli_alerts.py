@@ -55,7 +55,7 @@ def test_an_operator_is_told_takes_it_on_and_hears_of_the_end(project, post):
     report = json.loads(said(project, "run", "alerts", "--json", exits=3))
     assert report["alerts"] == {"sent": 1, "queued": 0}
     assert "reconcile resume shop" in said(project, "alerts", "list")
-    assert "1 open incidents; see `reconcile alerts list`" in said(project, "status")
+    assert "1 open incident; see `reconcile alerts list`" in said(project, "status")
     assert said(project, "alerts", "ack", "1") == "1 acknowledged\n"
     assert said(project, "alerts", "snooze", "--source", "shop", "--for", "4h").startswith("1 snoozed until ")
     said(project, "resume", "shop")
@@ -76,7 +76,7 @@ def test_mail_that_does_not_leave_is_said_and_leaves_later(project, post):
     assert report["alerts"] == {"sent": 1, "queued": 1}
     (unsent,) = json.loads(said(project, "alerts", "list", "--json"))["unsent"]
     assert (unsent["address"], unsent["error"]) == ("second@acme.example", "450 4.7.1 greylisted")
-    assert "mails have not arrived" in said(project, "status")
+    assert "1 mail not arrived; see" in said(project, "status")
     post.greeting = (421, "4.3.2 down for maintenance")
     assert "421 4.3.2 down for maintenance" in said(project, "run", "alerts", exits=3)
     said(project, "alerts", "test", exits=3)

@@ -259,7 +259,7 @@ def test_dry_run_tells_nobody_and_writes_nothing(office):
     """A dry run says how much is open."""
     office.open()
     report = office.run(dry_run=True)
-    assert report.notes == ["alerts: 1 open incidents; a dry run tells nobody"]
+    assert report.notes == ["alerts: 1 open incident; a dry run tells nobody"]
     with office.ledger.read() as tx:
         assert mails.outstanding(tx) == []
     assert office.post.received == []

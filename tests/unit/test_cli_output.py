@@ -96,6 +96,7 @@ def test_a_terminal_too_narrow_for_a_table_gets_paragraphs(monkeypatch):
         "    with\\x0alines",
         "source payments-eu",
         "  listed 1234; what -",
+        "",
     ]
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconcile.cli import status
+from reconcile.cli.output import Output
+from reconcile.logs import Redactor
 from reconcile.model import Window
 from reconcile.operator.bar import CELLS, FINAL, HOLE, PROVISIONAL, bar
+from reconcile.operator.board import StreamStatus
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOURS = st.integers(0, 400).map(lambda hours: START + timedelta(hours=hours))
@@ -57,3 +63,15 @@ def test_time_too_new_to_fill_half_a_cell_is_left_out():
 def test_nothing_read_is_all_holes():
     """A stream that was never read has nothing to show for itself."""
     assert bar(ASKED, [], []) == HOLE * CELLS
+
+
+@pytest.mark.parametrize(("columns", "beside"), [("200", 24), ("60", 17), ("55", 12)])
+def test_a_bar_stands_in_one_line_of_a_narrow_terminal(monkeypatch, columns, beside):
+    """Broken in two it shows nothing: the room for a name gives way."""
+    monkeypatch.setenv("COLUMNS", columns)
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    output = Output(terminal, terminal, Redactor())
+    stream = StreamStatus("shop", "orders", START, START, START, FINAL * CELLS)
+    output.line("\n".join(status.stream_lines(stream, status.room_for_names(output.width()))))
+    assert terminal.getvalue().splitlines()[0] == f"  {'orders':<{beside}} {FINAL * CELLS}"
