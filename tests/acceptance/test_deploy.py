@@ -30,7 +30,7 @@ def read(name: str) -> str:
 
 def unit() -> configparser.ConfigParser:
     parser = configparser.ConfigParser(strict=False, interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # systemd's names have capitals
+    parser.optionxform = str  # systemd's names have capitals
     parser.read_string(read("reconcile.service"))
     return parser
 

@@ -21,7 +21,7 @@ DAY = 86_400
 @pytest.fixture
 def bench(empty):
     """A shop and a Stripe account, both known for a day."""
-    empty.shop, empty.stripe = add_shop(empty), add_stripe(empty)  # type: ignore[attr-defined]
+    empty.shop, empty.stripe = add_shop(empty), add_stripe(empty)
     empty.run("backfill", since=timedelta(hours=1))
     empty.clock.advance(DAY)
     return empty

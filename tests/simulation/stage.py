@@ -52,7 +52,7 @@ class Stage:
         own = sqlite3.connect(self.own, isolation_level=None)
         own.execute(TABLE)
         self.service = Service(plan.seed, own, plan.exactly_once, plan.trouble)
-        self.machines = Machines(here.url, here.engines, self.clock)  # type: ignore[arg-type]
+        self.machines = Machines(here.url, here.engines, self.clock)
         self.fakes = self._fakes()
         self.faults = {name: Faults(fake) for name, fake in self.fakes.items()}
         self.networks = {name: self._network(name) for name in self.fakes}

@@ -32,7 +32,9 @@ def test_networks_addresses_and_a_rate_are_read(tmp_path):
     """One or a list, IPv4 or IPv6, from the environment as well."""
     found = read(
         tmp_path,
-        'allow_from: [203.0.113.0/24, "2001:db8::/32", 192.0.2.1, "${NETWORK}"]\ntrusted_proxies: 10.0.0.0/8\nrate_limit: 100/s',  # noqa: E501
+        'allow_from: [203.0.113.0/24, "2001:db8::/32", 192.0.2.1, "${NETWORK}"]\n'
+        "trusted_proxies: 10.0.0.0/8\n"
+        "rate_limit: 100/s",
     )
     networks = ("203.0.113.0/24", "2001:db8::/32", "192.0.2.1/32", "198.51.100.0/24")
     assert found.allow_from == tuple(map(ip_network, networks))
