@@ -7,6 +7,7 @@ body.py       how much they may bring: decoded bytes, counted while they stream
 answer.py     what came back, and reading it as JSON
 verdict.py    what a status means: which error, and whether asking again can help
 faults.py     what a broken connection means
+exchange.py   one request and its answer, of all these
 retries.py    asking again, on exactly one kind of error
 renewal.py    new credentials, once for all threads that saw the old ones refused
 text.py       foreign text made fit for a message
@@ -15,6 +16,7 @@ client.py     `ProviderClient`, which is all of them together
 
 from reconcile.http.answer import Answer
 from reconcile.http.budget import RateBudget
-from reconcile.http.client import HttpLimits, ProviderClient
+from reconcile.http.client import ProviderClient
+from reconcile.http.exchange import HttpLimits
 
 __all__ = ["Answer", "HttpLimits", "ProviderClient", "RateBudget"]

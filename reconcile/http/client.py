@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -18,13 +16,12 @@ import msgspec
 from reconcile.clock import Clock, Stop
 from reconcile.errors import BadAnswer, Retriable
 from reconcile.http.answer import Answer, NotJson
-from reconcile.http.body import read_body
 from reconcile.http.budget import RateBudget
-from reconcile.http.faults import EXCHANGE_FAULTS, DeadlinePassed, NotDone, explain
+from reconcile.http.exchange import Call, Exchange, HttpLimits
+from reconcile.http.faults import NotDone
 from reconcile.http.origin import Origin, Params
 from reconcile.http.renewal import Renewal
 from reconcile.http.retries import Garbled, full_jitter, retrying
-from reconcile.http.text import hide, safe, secrets_of
 from reconcile.http.transport import DeadlineTransport
 from reconcile.http.verdict import RETRY_AFTER_CAP, http_date, verdict
 from reconcile.metrics import Metrics, Unmeasured
@@ -32,32 +29,6 @@ from reconcile.metrics import Metrics, Unmeasured
 log = logging.getLogger("reconcile.records.http")
 
 T = TypeVar("T")
-
-_CONNECT = 5.0  # seconds; a connection that takes longer is better tried again
-_OURS = {
-    "accept": "application/json",
-    "accept-encoding": "gzip",  # only what `body` can inflate within a limit
-    "user-agent": f"reconcile/{version('reconcile')}",
-}
-
-
-@dataclass(frozen=True)
-class HttpLimits:
-    """What one request may cost: `deadline` in seconds for each attempt, `max_body` in decoded bytes."""
-
-    deadline: float = 30.0
-    attempts: int = 5
-    max_body: int = 20_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    method: str
-    url: httpx.URL
-    headers: Mapping[str, str] | None
-    mutates: bool = False
-    form: Mapping[str, Any] | None = None
-    json: object = None
 
 
 class ProviderClient:
@@ -95,7 +66,6 @@ class ProviderClient:
         self.requests = 0
         self.mutations = 0
         self.waited = 0.0
-        self._headers = headers
         self._clock = clock
         self._budget = budget
         self._stop = stop
@@ -104,8 +74,15 @@ class ProviderClient:
         self._date: str | None = None
         self._lock = threading.Lock()
         self._renewal = Renewal(None if refresh is None else lambda: refresh(self))
-        self._transport = transport or DeadlineTransport(clock, stop, ca_file)
-        self._timeouts = httpx.Timeout(self.limits.deadline, connect=min(_CONNECT, self.limits.deadline)).as_dict()
+        self._exchange = Exchange(
+            source=source,
+            origin=self.origin,
+            headers=headers,
+            clock=clock,
+            limits=self.limits,
+            stop=stop,
+            transport=transport or DeadlineTransport(clock, stop, ca_file),
+        )
         self._again = retrying(Retriable, self.limits.attempts, self._sleep, jitter, self._retried)
         self._unless_done = retrying(NotDone, self.limits.attempts, self._sleep, jitter, self._retried)
 
@@ -119,7 +96,7 @@ class ProviderClient:
 
     def close(self) -> None:
         """Close every connection."""
-        self._transport.close()
+        self._exchange.close()
 
     @property
     def provider_date(self) -> datetime | None:
@@ -132,7 +109,7 @@ class ProviderClient:
 
     def get(self, url_or_path: str, params: Params | None = None, headers: Mapping[str, str] | None = None) -> Answer:
         """The answer to a GET of a path, or of a `next` link, which is taken verbatim."""
-        return self._again(self._attempt, _Call("GET", self.origin.resolve(url_or_path, params), headers))
+        return self._again(self._attempt, Call("GET", self.origin.resolve(url_or_path, params), headers))
 
     def get_page(
         self,
@@ -145,7 +122,7 @@ class ProviderClient:
 
         A body cut short or garbled is fetched again; HTML and JSON of another shape are `BadAnswer` at once.
         """
-        return self._again(self._page, _Call("GET", self.origin.resolve(url_or_path, params), headers), decoder)
+        return self._again(self._page, Call("GET", self.origin.resolve(url_or_path, params), headers), decoder)
 
     def get_json(
         self,
@@ -171,7 +148,7 @@ class ProviderClient:
 
         `mutates=False` is for a POST that only asks: a query, a token.
         """
-        call = _Call("POST", self.origin.resolve(url_or_path), headers, mutates, form, json)
+        call = Call("POST", self.origin.resolve(url_or_path), headers, mutates, form, json)
         return (self._again if idempotent else self._unless_done)(self._attempt, call)
 
     def put(
@@ -184,33 +161,33 @@ class ProviderClient:
         idempotent: bool = False,
     ) -> Answer:
         """The answer to a PUT; sent again as a POST is."""
-        call = _Call("PUT", self.origin.resolve(url_or_path), headers, mutates=True, form=form, json=json)
+        call = Call("PUT", self.origin.resolve(url_or_path), headers, mutates=True, form=form, json=json)
         return (self._again if idempotent else self._unless_done)(self._attempt, call)
 
     def delete(self, url_or_path: str, *, headers: Mapping[str, str] | None = None) -> Answer:
         """The answer to a DELETE; sent again on passing faults, so that the second may find nothing (`NotFound`)."""
-        return self._again(self._attempt, _Call("DELETE", self.origin.resolve(url_or_path), headers, mutates=True))
+        return self._again(self._attempt, Call("DELETE", self.origin.resolve(url_or_path), headers, mutates=True))
 
-    def _attempt(self, call: _Call) -> Answer:
+    def _attempt(self, call: Call) -> Answer:
         known = self._renewal.count
         answer = self._send(call)
         if answer.status == 401 and self._renewal.since(known):
             answer = self._send(call)
         if 200 <= answer.status < 300:
             return answer
-        fault = verdict(answer, self._what(call), self._clock.now())
+        fault = verdict(answer, self._exchange.what(call), self._clock.now())
         if isinstance(fault, Retriable) and fault.retry_after:
             self._budget.pause(fault.retry_after)
-        raise fault or BadAnswer(f"{self._what(call)} answered {answer.status}", status=answer.status)
+        raise fault or BadAnswer(f"{self._exchange.what(call)} answered {answer.status}", status=answer.status)
 
-    def _page(self, call: _Call, decoder: type[T] | msgspec.json.Decoder[T]) -> tuple[T, Answer]:
+    def _page(self, call: Call, decoder: type[T] | msgspec.json.Decoder[T]) -> tuple[T, Answer]:
         answer = self._attempt(call)
         try:
             return answer.decode(decoder), answer
         except NotJson as fault:
             raise Garbled(str(fault)) from None
 
-    def _send(self, call: _Call) -> Answer:
+    def _send(self, call: Call) -> Answer:
         if self._stop is not None:
             self._stop.check()
         waited = self._budget.acquire(self._stop)
@@ -224,51 +201,16 @@ class ProviderClient:
             self._budget.pause(min(self._pace(answer), RETRY_AFTER_CAP))
         return answer
 
-    def _measured(self, call: _Call, waited: float) -> Answer:
+    def _measured(self, call: Call, waited: float) -> Answer:
         if waited:
             self._metrics.waited(self.source, waited)
         code = "error"
         try:
-            answer = self._exchange(call)
+            answer = self._exchange.send(call)
             code = str(answer.status)
             return answer
         finally:
             self._metrics.requested(self.source, code)
-
-    def _exchange(self, call: _Call) -> Answer:
-        deadline = self._clock.monotonic() + self.limits.deadline
-        try:
-            response = self._transport.handle_request(self._request(call, deadline))
-            try:
-                content = read_body(response, self.limits.max_body, lambda: self._check(deadline))
-            finally:
-                response.close()
-        except EXCHANGE_FAULTS as fault:
-            # Without its cause: httpx quotes the header it chokes on, and a traceback would show it.
-            raise explain(fault, self._what(call), self.limits.max_body, str(self.origin)) from None
-        return Answer(response.status_code, response.headers, content, str(call.url), self.source, self._hide)
-
-    def _request(self, call: _Call, deadline: float) -> httpx.Request:
-        return httpx.Request(
-            call.method,
-            call.url,
-            headers={**_OURS, **self._headers(), **(call.headers or {})},
-            data=call.form,
-            json=call.json,
-            extensions={"timeout": self._timeouts, "deadline": deadline},
-        )
-
-    def _check(self, deadline: float) -> None:
-        if self._stop is not None:
-            self._stop.check()
-        if self._clock.monotonic() > deadline:
-            raise DeadlinePassed
-
-    def _hide(self, text: str) -> str:
-        return hide(text, secrets_of(self._headers().values()))
-
-    def _what(self, call: _Call) -> str:
-        return f"{self.source}: {call.method} {safe(call.url.path)}"
 
     def _retried(self, attempt: int, fault: Retriable, seconds: float) -> None:
         """For logs with fields, as `reconcile.records` writes them."""
