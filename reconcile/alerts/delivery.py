@@ -23,6 +23,9 @@ GIVE_UP = timedelta(days=5)
 #: Seconds that a ledger is waited for which cannot be written to just after a mail has left: on SQLite a handler may
 #: hold it for as long as its timeout allows. And those between two looks.
 PATIENCE, LOOK = 60.0, 0.5
+#: How long a mail on its way is left alone by a timetable's runs: longer than a conversation with the mail server and
+#: our patience with the ledger after it may take together.
+TAKEN = timedelta(minutes=4)
 
 
 @dataclass(slots=True)
@@ -62,22 +65,26 @@ def _send(context: Context, alerts: AlertsConfig, lease: Lease, session: Session
     failpoints.reach("mail.before_send")
     with context.ledger.write() as tx:
         leases.renew(tx, lease)  # whoever has taken it over sends this mail too
+        taken = mails.take(tx, mail, TAKEN)
     verdicts = post(session, alerts, mail)
     failpoints.reach("mail.sent")
-    _waited_for(context, lambda: _mark(context, lease, mail, verdicts))
+    _waited_for(context, lambda: _mark(context, taken, verdicts))
     failpoints.reach("mail.marked")
     return any(one.accepted for one in verdicts.values())
 
 
-def _mark(context: Context, lease: Lease, mail: Mail, verdicts: Mapping[str, Verdict]) -> None:
+def _mark(context: Context, mail: Mail, verdicts: Mapping[str, Verdict]) -> None:
+    """Under the claim on the mail: the lease may be somebody else's by now, who leaves this mail alone."""
     with context.ledger.write() as tx:
-        leases.check(tx, lease)
-        taken = {address: one for address, one in verdicts.items() if one.accepted}
-        for said in {one.said for one in taken.values()}:
-            mails.mark_sent(tx, mail.id, [address for address, one in taken.items() if one.said == said], said)
+        ours = mails.is_ours(tx, mail)
+        accepted = {address: one for address, one in verdicts.items() if one.accepted}
+        for said in {one.said for one in accepted.values()}:
+            mails.mark_sent(tx, mail, [address for address, one in accepted.items() if one.said == said], said)
         refused, later = _refused(verdicts, given_up=tx.now - mail.created_at >= GIVE_UP)
-        mails.mark_dead(tx, mail.id, refused)
-        mails.mark_later(tx, mail.id, later, WAITS)
+        mails.mark_dead(tx, mail, refused)
+        mails.mark_later(tx, mail, later, WAITS)
+    if not ours:
+        raise LeaseLost(f"mail {mail.id} was taken by another runner while it was on its way here: it may come twice")
 
 
 def _waited_for(context: Context, write: Callable[[], None]) -> None:
@@ -110,4 +117,4 @@ def _put_off(context: Context, lease: Lease, left: Sequence[Mail], reason: str) 
     with context.ledger.write() as tx:
         leases.check(tx, lease)
         for mail in left:
-            mails.mark_later(tx, mail.id, dict.fromkeys(mail.due, reason), WAITS)
+            mails.mark_later(tx, mail, dict.fromkeys(mail.due, reason), WAITS)

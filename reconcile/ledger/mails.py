@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, exists, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, select, text, update
 
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.tables_alerts import OPEN_INCIDENTS, UNSENT, incidents, notices, recipients
@@ -42,13 +42,18 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail in the outbox. `to` are all its addresses, `due` those it is to be tried for now."""
+    """A mail in the outbox. `to` are all its addresses, `due` those it is to be tried for now.
+
+    `taken` is until when it is claimed by whoever sends it, None if it is not: what becomes of it is marked only as
+    long as nobody else has taken it since.
+    """
 
     id: int
     letter: Letter
     created_at: datetime
     to: tuple[str, ...]
     due: tuple[str, ...] = ()
+    taken: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,23 +128,37 @@ def due(tx: Tx, *, everything: bool) -> list[Mail]:
     return [_mail(tx, id_, addresses) for id_, addresses in wanted.items()]
 
 
-def mark_sent(tx: Tx, mail_id: int, addresses: Collection[str], said: str) -> None:
+def take(tx: Tx, mail: Mail, span: timedelta) -> Mail:
+    """Claim a mail for the addresses it is due for: no other attempt at it comes due for so long."""
+    taken = replace(mail, taken=tx.now + span)
+    tx.connection.execute(update(recipients).where(*_queued(mail, mail.due)).values(next_at=taken.taken))
+    return taken
+
+
+def is_ours(tx: Tx, mail: Mail) -> bool:
+    """Whether nobody else has taken a mail since it was taken."""
+    query = select(func.count()).select_from(recipients)
+    query = query.where(*_queued(mail, mail.due), recipients.c.next_at == mail.taken)
+    return bool(tx.connection.execute(query).scalar_one() == len(mail.due))
+
+
+def mark_sent(tx: Tx, mail: Mail, addresses: Collection[str], said: str) -> None:
     """The server took it for these addresses."""
-    _mark(tx, mail_id, addresses, state=SENT, error=safe(said), done_at=tx.now)
+    _mark(tx, mail, addresses, state=SENT, error=safe(said), done_at=tx.now)
 
 
-def mark_dead(tx: Tx, mail_id: int, reasons: Mapping[str, str]) -> None:
+def mark_dead(tx: Tx, mail: Mail, reasons: Mapping[str, str]) -> None:
     """Refused for good; each address with its reason."""
     for address, reason in reasons.items():
-        _mark(tx, mail_id, [address], state=DEAD, error=safe(reason), done_at=tx.now)
+        _mark(tx, mail, [address], state=DEAD, error=safe(reason), done_at=tx.now)
 
 
-def mark_later(tx: Tx, mail_id: int, reasons: Mapping[str, str], waits: Sequence[timedelta]) -> None:
+def mark_later(tx: Tx, mail: Mail, reasons: Mapping[str, str], waits: Sequence[timedelta]) -> None:
     """Not now: each address, with its reason, is tried again after the wait its attempts have come to."""
-    query = select(recipients).where(recipients.c.mail_id == mail_id, recipients.c.address.in_(list(reasons)))
+    query = select(recipients).where(recipients.c.mail_id == mail.id, recipients.c.address.in_(list(reasons)))
     for row in tx.connection.execute(query).all():
         wait = waits[min(row.attempts, len(waits) - 1)]
-        _mark(tx, mail_id, [row.address], error=safe(reasons[row.address]), next_at=tx.now + wait)
+        _mark(tx, mail, [row.address], error=safe(reasons[row.address]), next_at=tx.now + wait)
 
 
 def unsent(tx: Tx) -> Unsent:
@@ -184,9 +203,16 @@ def _add(tx: Tx, mail_id: int, addresses: Sequence[str]) -> None:
         tx.connection.execute(insert(recipients), rows)
 
 
-def _mark(tx: Tx, mail_id: int, addresses: Collection[str], **values: Any) -> None:
-    of = (recipients.c.mail_id == mail_id, recipients.c.address.in_(addresses), recipients.c.state == QUEUED)
-    tx.connection.execute(update(recipients).where(*of).values(attempts=recipients.c.attempts + 1, **values))
+def _mark(tx: Tx, mail: Mail, addresses: Collection[str], **values: Any) -> None:
+    marked = update(recipients).where(*_queued(mail, addresses))
+    if mail.taken is not None:
+        marked = marked.where(recipients.c.next_at == mail.taken)
+    tx.connection.execute(marked.values(attempts=recipients.c.attempts + 1, **values))
+
+
+def _queued(mail: Mail, addresses: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    named = and_(recipients.c.mail_id == mail.id, recipients.c.address.in_(addresses))
+    return named, recipients.c.state == QUEUED
 
 
 def _mail(tx: Tx, id_: int, due_: Sequence[str]) -> Mail:

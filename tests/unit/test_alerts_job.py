@@ -13,7 +13,8 @@ from support.running import a_stripe, at_failpoint
 from reconcile import failpoints
 from reconcile.alerts import outbox
 from reconcile.errors import LedgerError
-from reconcile.ledger import gaps, incidents, mails
+from reconcile.ledger import gaps, incidents, leases, mails
+from reconcile.ledger.process import Holder
 from reconcile.model import GapKind, IncidentKind
 
 PLACES = [name for name in failpoints.NAMES if name.startswith(("alerts.", "mail."))]
@@ -291,6 +292,58 @@ def test_runner_that_slept_too_long_sends_nothing_twice(office):
         report = office.run()
     assert "was taken by another runner" in report.errors[0]
     assert [len(office.got(address)) for address in (OPS, PARTY)] == [1, 1]
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_runner_that_slept_too_long_after_a_mail_has_left_still_marks_it(office, busy):
+    """A3: who took the lease meanwhile leaves the mail that is on its way alone, and so it comes once."""
+    office.open()
+
+    def other():
+        office.later(seconds=31)
+        assert office.run(scheduled=True).alerts["sent"] == 1  # the other mail
+        if busy:
+            with office.ledger.write() as tx:
+                leases.acquire(tx, "", "alerts", Holder("elsewhere:1", "elsewhere", 1, ""))
+
+    with at_failpoint("mail.sent", other):
+        office.run(scheduled=True)
+    office.later(minutes=10)
+    assert office.run(scheduled=True).alerts == {"sent": 0, "queued": 0}
+    assert [len(office.got(address)) for address in (OPS, PARTY)] == [1, 1]
+
+
+def test_a_mail_that_somebody_else_has_taken_is_marked_by_nobody_else(office):
+    """A3: after a sleep of minutes it is on its way a second time, and what becomes of that is not known yet."""
+    office.open()
+
+    def other():
+        office.later(minutes=5)
+        with office.ledger.write() as tx:
+            for mail in mails.due(tx, everything=False):
+                mails.take(tx, mail, timedelta(minutes=4))
+
+    with at_failpoint("mail.sent", other):
+        report = office.run(scheduled=True)
+    assert "was taken by another runner while it was on its way" in report.errors[0]
+    with office.ledger.read() as tx:
+        assert {one.state for _, rows in mails.outstanding(tx) for one in rows} == {"queued"}
+
+
+def test_a_mail_whose_sender_died_on_the_way_is_sent_again_by_a_timetable(office):
+    """A1: within minutes, although nobody can say whether it has left."""
+    office.open()
+
+    def die():
+        raise Crash
+
+    with at_failpoint("mail.before_send", die), pytest.raises(Crash):
+        office.run(scheduled=True)
+    office.later(minutes=5)
+    with at_failpoint("mail.sent", die), pytest.raises(Crash):
+        office.run(scheduled=True)
+    office.later(minutes=5)
+    assert office.run(scheduled=True).alerts == {"sent": 2, "queued": 0}
 
 
 def test_message_says_the_incident_and_not_its_mail(office):

@@ -22,7 +22,7 @@ def marked_as_sent_before_it_is(stack: ExitStack) -> None:
 
     def send(context: Any, alerts: Any, lease: Any, session: Any, mail: Any) -> bool:
         with context.ledger.write() as tx:
-            mails.mark_sent(tx, mail.id, mail.due, "250")
+            mails.mark_sent(tx, mail, mail.due, "250")
         failpoints.reach("mail.before_send")
         delivery.post(session, alerts, mail)
         failpoints.reach("mail.sent")
@@ -120,10 +120,12 @@ def gaps_are_nobodys_business(stack: ExitStack) -> None:
 
 @bug
 def two_runners_send_at_once(stack: ExitStack) -> None:
-    """Leases that hold nobody off."""
+    """Leases that hold nobody off, nor does what is on its way."""
     swap(stack, leases, "_is_held", lambda row, now: False)
     swap(stack, leases, "check", lambda tx, lease: None)
     swap(stack, leases, "renew", lambda tx, lease: lease)
+    swap(stack, mails, "take", lambda tx, mail, span: mail)
+    swap(stack, mails, "is_ours", lambda tx, mail: True)
 
 
 @bug
@@ -133,6 +135,6 @@ def mail_that_does_not_leave_is_let_go(stack: ExitStack) -> None:
     def put_off(context: Any, lease: Any, left: Any, reason: str) -> None:
         with context.ledger.write() as tx:
             for mail in left:
-                mails.mark_dead(tx, mail.id, dict.fromkeys(mail.due, reason))
+                mails.mark_dead(tx, mail, dict.fromkeys(mail.due, reason))
 
     swap(stack, delivery, "_put_off", put_off)
