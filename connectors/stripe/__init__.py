@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from connectors.stripe import account, endpoints, lists, log, signature, status
 from connectors.stripe.delivery import describe, identify
-from connectors.stripe.event_types import enabled_events
+from connectors.stripe.event_types import EVENT_TYPES, enabled_events
 from connectors.stripe.facts import EVENTS, FACTS
 from connectors.stripe.rebuild import rebuild
 from connectors.stripe.settings import StripeSettings
@@ -27,6 +27,7 @@ class Stripe:
     facts: Facts = FACTS
     Settings: ClassVar[type[BaseModel]] = StripeSettings
     hands_out_secrets = True
+    known_topics = EVENT_TYPES
     minor_units = True  # https://docs.stripe.com/currencies#zero-decimal: 1999 is 19.99 usd, and 1999 jpy
 
     def __init__(self, settings: StripeSettings) -> None:

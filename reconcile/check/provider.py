@@ -16,7 +16,7 @@ from reconcile.clock import SKEW_NOTED, Clock, Stop
 from reconcile.config import HttpHandler, SourceConfig
 from reconcile.connector import Connector, Receives, SeesSubscriptions, Signs
 from reconcile.connector.finding import connector_class
-from reconcile.connector.hooks import is_unsigned
+from reconcile.connector.hooks import is_unsigned, known_topics
 from reconcile.context import provider_client
 from reconcile.errors import ConfigError, CredentialsRefused, ProviderError
 from reconcile.http import ProviderClient
@@ -44,6 +44,7 @@ def check(
     yield from _signing(source, connector)
     yield from _secrets(source, connector)
     yield from _unlisted(source, connector)
+    yield from _misspelt(source, connector)
     client = provider_client(source, connector, clock, stop, transport)
     try:
         yield from _asked(source, connector, client, clock, ours)
@@ -115,11 +116,21 @@ def _secrets(source: SourceConfig, connector: Connector) -> Iterator[Finding]:
 def _unlisted(source: SourceConfig, connector: Connector) -> Iterator[Finding]:
     for topic, why in unlisted(connector.facts, Topics(source.webhook.topics if source.webhook else ())).items():
         what = f"topics: what is lost of {topic} cannot be found: {why}"
-        yield Finding(Level.WARN, source.name, what, _instead(connector, topic))
+        known = [one.name for one in connector.facts.topics if one.stream]
+        yield Finding(Level.WARN, source.name, what, _instead(known, topic, _ALONE))
 
 
-def _instead(connector: Connector, topic: str) -> str:
-    """A name that is nearly one of the provider's is more often a slip than a topic that nobody lists."""
-    known = [one.name for one in connector.facts.topics if one.stream]
+def _misspelt(source: SourceConfig, connector: Connector) -> Iterator[Finding]:
+    """A log proves complete what it is asked for, also where the provider never heard of it."""
+    known = known_topics(connector)
+    for topic in source.webhook.topics if source.webhook and known else ():
+        wanted = Topics([topic])
+        if not any(name in wanted for name in known):
+            what = f"topics: {topic} is none that {source.connector} is known to have, so nothing may ever come of it"
+            yield Finding(Level.WARN, source.name, what, _instead(known, topic, "compare it with the provider's list"))
+
+
+def _instead(known: Sequence[str], topic: str, otherwise: str) -> str:
+    """A name that is nearly one of the provider's is more often a slip than a topic of its own."""
     near = get_close_matches(topic, known, 1)
-    return f"if {near[0]} is meant, name it so; else let nothing depend on it alone" if near else _ALONE
+    return f"if {near[0]} is meant, name it so; else {otherwise}" if near else otherwise

@@ -18,3 +18,8 @@ def counts_in_minor_units(connector: object) -> bool:
 def hands_out_secrets(connector: object) -> bool:
     """Whether making a subscription answers with a secret that is shown once: a connector's hook of that name."""
     return bool(getattr(connector, "hands_out_secrets", False))
+
+
+def known_topics(connector: object) -> tuple[str, ...]:
+    """Every topic its provider has, as far as that is known: a connector's hook of that name; () if nobody can say."""
+    return tuple(getattr(connector, "known_topics", ()))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import httpx
 from support.cli import Project, shop
+from support.targets import a_source
 
 from connectors.shopify import Shopify
 from connectors.stripe import Stripe
+from reconcile.check.provider import check
+from reconcile.clock import Stop, SystemClock
+from reconcile.config import WebhookConfig
 from reconcile.reading.planes import unlisted
 from reconcile.topics import Topics
 
@@ -39,3 +44,16 @@ def test_check_and_the_report_name_them(tmp_path):
         notes = project.call_json("run", "backfill", "--since", "1d")["notes"]
     assert "what is lost of orders/delete cannot be found: what was deleted is no longer listed" in said
     assert any("nothing lists orders/delete" in note for note in notes)
+
+
+def test_a_name_that_a_log_never_has_is_no_topic():
+    """Its log would prove it complete for ever: `check` names what is meant (C11)."""
+    webhook = WebhookConfig(topics=("charge.refundd", "charge.refunded", "payout.*", "*", "pay.*"))
+    source = a_source(connector="stripe", webhook=webhook, settings=Stripe.Settings(api_key="sk_test_dummy"))
+    refused = httpx.MockTransport(lambda _: httpx.Response(401))
+    found = check(source, SystemClock(), Stop(), refused)
+    said = [(one.what.split()[1], one.remedy.partition(";")[0]) for one in found if "known to have" in one.what]
+    assert said == [
+        ("charge.refundd", "if charge.refunded is meant, name it so"),
+        ("pay.*", "compare it with the provider's list"),
+    ]
