@@ -13,6 +13,7 @@ from reconcile.clock import Clock, Stop
 from reconcile.config import Config, SourceConfig
 from reconcile.connector import Connector
 from reconcile.connector.finding import connector_class
+from reconcile.connector.hooks import pace_of, refresh_of
 from reconcile.http import HttpLimits, ProviderClient, RateBudget
 from reconcile.ledger import Ledger
 from reconcile.ledger.leases import Holder
@@ -99,7 +100,7 @@ def provider_client(
         limits=HttpLimits(http.deadline.total_seconds(), http.attempts, http.max_body),
         stop=stop,
         transport=transport,
-        pace=getattr(connector, "pace", None),
-        refresh=getattr(connector, "refresh", None),
+        pace=pace_of(connector),
+        refresh=refresh_of(connector),
         metrics=metrics,
     )

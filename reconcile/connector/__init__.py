@@ -6,7 +6,7 @@ the capabilities it can honestly satisfy. It inherits nothing; jobs ask `isinsta
     facts.py         what is true of the provider: streams, topics, rates, statuses
     words.py         what goes in and comes out: deliveries, pages, greetings, subscriptions
     capabilities.py  the protocols
-    hooks.py         what else may be true of one, asked by the core
+    hooks.py         small things one may have besides
     finding.py       how the core finds them, by entry point
 """
 

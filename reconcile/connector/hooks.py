@@ -1,8 +1,30 @@
-"""Hooks a connector may have besides its capabilities: what is true of it, and not a thing it does."""
+"""Hooks a connector may have besides its capabilities: small things that the core goes on without."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from reconcile.connector.capabilities import Connector
+from reconcile.http import Answer, ProviderClient
+from reconcile.model import Subject
+
+
+def pace_of(connector: Connector) -> Callable[[Answer], float] | None:
+    """The seconds everybody should wait by an answer's own headers: a connector's hook `pace`, None without it."""
+    found: Callable[[Answer], float] | None = getattr(connector, "pace", None)
+    return found
+
+
+def refresh_of(connector: Connector) -> Callable[[ProviderClient], bool] | None:
+    """Renews credentials after a 401 and says whether it did: a connector's hook `refresh`, None without it."""
+    found: Callable[[ProviderClient], bool] | None = getattr(connector, "refresh", None)
+    return found
+
+
+def subject_of(connector: Connector, id_: str) -> Subject | None:
+    """The subject that an id alone names, None if that cannot be told: a connector's hook `subject_of`."""
+    hook: Callable[[str], Subject | None] | None = getattr(connector, "subject_of", None)
+    return hook(id_) if hook else None
 
 
 def is_unsigned(connector: Connector) -> bool:

@@ -12,6 +12,7 @@ import httpx
 from reconcile.clock import Clock
 from reconcile.connector import Connector, ListsItems, Page, StreamFacts, StreamRef
 from reconcile.connector.finding import connector_class
+from reconcile.connector.hooks import pace_of, refresh_of
 from reconcile.http import HttpLimits, ProviderClient, RateBudget
 from reconcile.model import Item, LoggedEvent, Snapshot, Window
 from reconcile.reading.listing import guarded
@@ -108,8 +109,8 @@ def client_for(connector: Connector, handle: Handle, clock: Clock | None = None)
         budget=RateBudget(1_000_000.0, clock),
         limits=HttpLimits(attempts=2),
         transport=httpx.MockTransport(handle),
-        pace=getattr(connector, "pace", None),
-        refresh=getattr(connector, "refresh", None),
+        pace=pace_of(connector),
+        refresh=refresh_of(connector),
     )
 
 
