@@ -98,6 +98,25 @@ def test_what_is_taken_over_after_a_jump_forward_has_its_effect_once(machine, se
     assert [outcomes(machine.ledger, seq) for seq in seqs] == [["unknown", "handled"]] * EVENTS
 
 
+def test_a_claim_that_another_process_holds_since_is_void(machine):
+    """H1, H2: the first handler returns while the second process has its event in hand, and the others not yet."""
+    seqs = machine.add(EVENTS)
+    other = machine.dispatcher()
+
+    def jump():
+        machine.jump(31)
+        other._turn()
+        assert states(machine.ledger, *seqs) == [EventState.CLAIMED] + [EventState.WAITING] * (EVENTS - 1)
+
+    first = machine.dispatcher(once(jump))
+    first.step(0)
+    assert (effects(machine.ledger), first.tally.handled) == ([], 0)
+    for one in (other, first, other):
+        one.drain(machine.clock.now())
+    assert first.tally.handled + other.tally.handled == EVENTS
+    assert effects(machine.ledger) == [f"e{n}" for n in range(EVENTS)]
+
+
 def test_claims_that_go_to_and_fro_have_their_effect_once(machine):
     """H2: a clock that NTP, a suspended machine and an operator move in turn, each time in the midst of a call."""
     seqs = machine.add(EVENTS)
