@@ -21,6 +21,9 @@ from reconcile.model import Arrival, EventState, GapKind, Occurrence, Origin, Su
 from reconcile.transactions import hearing
 from reconcile.transactions.decide import Road
 
+#: UTF-8 bytes of an id, type or topic: PostgreSQL refuses longer index rows, and three of these make a fact's key.
+LONGEST_NAME = 512
+
 
 class How(StrEnum):
     """What became of an arrival."""
@@ -60,6 +63,11 @@ class Book:
 def clean(value: str) -> str:
     """Text that both engines take: NUL and lone surrogates, which PostgreSQL refuses, become U+FFFD."""
     return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def is_too_long(name: str) -> bool:
+    """Whether it is more than `LONGEST_NAME` bytes."""
+    return len(name.encode("utf-8", "replace")) > LONGEST_NAME
 
 
 def record(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> list[Recorded]:

@@ -12,7 +12,7 @@ from itertools import groupby
 from reconcile import failpoints, inbox
 from reconcile.config import SourceConfig
 from reconcile.connector import Connector, Delivery, Identity, Receives
-from reconcile.inbox import Book, How
+from reconcile.inbox import LONGEST_NAME, Book, How, is_too_long
 from reconcile.ledger import Ledger, events, gaps, subjects
 from reconcile.ledger.ledger import Tx
 from reconcile.model import Arrival, Description, EventState, GapKind, Occurrence, Origin, Subject
@@ -20,9 +20,6 @@ from reconcile.receiving.answer import Answer
 from reconcile.receiving.versions import Versions
 from reconcile.topics import Topics
 from reconcile.transactions.telling import told
-
-#: UTF-8 bytes of an id or topic: PostgreSQL refuses longer index rows, and three of these make a fact's key.
-LONGEST_NAME = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +112,16 @@ def _describe(connector: Connector, delivery: Delivery, identity: Identity) -> t
 
 def _short(identity: Identity) -> Identity:
     """The same, with what is too long for an index cut, its digest in place of the rest."""
-    return Identity(*(_cut(text) if _too_long(text) else text for text in (identity.id, identity.topic)))
+    return Identity(*(_cut(text) if is_too_long(text) else text for text in (identity.id, identity.topic)))
 
 
 def _cut(text: str) -> str:
     return f"{text[:64]}~{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()}"
 
 
-def _too_long(text: str) -> bool:
-    return len(text.encode("utf-8", "replace")) > LONGEST_NAME
-
-
 def _within_bounds(described: Description) -> Description:
     subject = described.subject or Subject("", "")
-    if any(map(_too_long, (described.topic, subject.type, subject.id, described.occurrence))):
+    if any(map(is_too_long, (described.topic, subject.type, subject.id, described.occurrence))):
         raise ValueError(f"it names something by more than {LONGEST_NAME} bytes")
     return described
 

@@ -8,13 +8,11 @@ from dataclasses import replace
 
 from reconcile.config import SourceConfig
 from reconcile.connector import Connector, ReportsStatus
-from reconcile.inbox import clean
+from reconcile.inbox import clean, is_too_long
 from reconcile.model import Reported, Snapshot, Subject
 
 log = logging.getLogger(__name__)
 
-#: UTF-8 bytes of a type or id: PostgreSQL refuses longer index rows.
-LONGEST_NAME = 512
 _LONGEST_WORD = 64
 
 #: The transactions that a listed resource shows.
@@ -51,7 +49,7 @@ def shown(source: SourceConfig, connector: Connector) -> Shows | None:
 def _concerns(source: SourceConfig, reported: Reported) -> bool:
     """What is pending and not among the source's `transactions` is not followed; how others end counts always."""
     subject = reported.subject
-    if any(len(text.encode("utf-8", "replace")) > LONGEST_NAME for text in (subject.type, subject.id)):
+    if any(map(is_too_long, (subject.type, subject.id))):
         return False
     wanted = source.transactions
     if wanted is None or reported.status.terminal:
