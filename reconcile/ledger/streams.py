@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, select
 
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.sql import insert
@@ -35,6 +35,8 @@ class Counts:
     already_handled: int = 0
     superseded: int = 0
     filtered: int = 0
+    beside: int = 0
+    unfinished: int = 0
     events: int = 0
     unlisted_gaps: int = 0
 
@@ -96,6 +98,8 @@ def add_counts(
     already_handled: int = 0,
     superseded: int = 0,
     filtered: int = 0,
+    beside: int = 0,
+    unfinished: int = 0,
     events: int = 0,
     unlisted_gaps: int = 0,
 ) -> None:
@@ -108,6 +112,8 @@ def add_counts(
         "already_handled": already_handled,
         "superseded": superseded,
         "filtered": filtered,
+        "beside": beside,
+        "unfinished": unfinished,
         "events": events,
         "unlisted_gaps": unlisted_gaps,
     }
@@ -123,12 +129,19 @@ def counts(tx: Tx, run_id: str) -> list[Counts]:
     return [Counts(*row) for row in tx.connection.execute(query.order_by(run_streams.c.source, run_streams.c.stream))]
 
 
-def listed_by_runs(tx: Tx, source: str, stream: str, run_ids: Sequence[str]) -> int:
-    """How many items of a stream these runs listed in all."""
-    query = select(func.coalesce(func.sum(run_streams.c.listed), 0)).where(
+def asked_by_runs(tx: Tx, source: str, stream: str, run_ids: Sequence[str]) -> int:
+    """How many items these runs listed of what they had asked of a stream, each once.
+
+    What a provider gives beside, repeats and neighbours of a window, makes no loss look smaller, and neither does what
+    the next run listed anew because one was killed.
+    """
+    once = run_streams.c.listed - run_streams.c.beside
+    query = select(run_streams.c.run_id, once, run_streams.c.unfinished).where(
         run_streams.c.run_id.in_(run_ids), run_streams.c.source == source, run_streams.c.stream == stream
     )
-    return int(tx.connection.execute(query).scalar_one())
+    newest = max(run_ids, default="")
+    rows = tx.connection.execute(query)
+    return sum(int(listed) - (0 if run_id == newest else int(unfinished)) for run_id, listed, unfinished in rows)
 
 
 def _state(row: Row[Any]) -> StreamState:

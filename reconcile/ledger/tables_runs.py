@@ -44,6 +44,8 @@ class RunStreamRow(Base, table=True):
     already_handled: int = count()
     superseded: int = count()
     filtered: int = count()
+    beside: int = count()  # of `filtered`: repeats, and what lay outside the windows
+    unfinished: int = count()  # of windows that are listed anew if the run is killed now: what left no row of its own
     events: int = count()
     unlisted_gaps: int = count()
 

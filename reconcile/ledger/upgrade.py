@@ -13,7 +13,7 @@ from reconcile.errors import LedgerError
 
 VERSION_TABLE = "reconcile_version"
 #: Every revision of `migrations/versions`, oldest first; a test compares them.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 _LOCK = 7_237_911_642_001  # any number, the same everywhere: two processes must not upgrade one database at once
 
 

@@ -21,7 +21,6 @@ class DryRecorder:
     counts: Counts = field(default_factory=Counts)
     covered: list[Covered] = field(default_factory=list)
     incomplete: list[Window] = field(default_factory=list)
-    beside: list[int] = field(default_factory=list)
     floors: Mapping[str, int] = field(default_factory=dict)
     detect_only: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -31,7 +30,6 @@ class DryRecorder:
         del cursor
         with self._lock:
             self.counts.add(judged)
-            self.beside.append(judged.beside)
             self.counts.events += 0 if self.detect_only else len(judged.findings.missing)
             for standing in judged.findings.classes().values():
                 self._count(standing)

@@ -59,24 +59,25 @@ class LedgerRecorder:
     reading: int = field(default_factory=lambda: next(_READINGS))
     ordinals: itertools.count[int] = field(default_factory=itertools.count)
     incomplete: list[Window] = field(default_factory=list)
-    beside: list[int] = field(default_factory=list)
 
     def page(self, opened: OpenWindow, judged: Judgement, cursor: str | None, recalled: Recall | None) -> None:
         """One commit: the fence, what was found, the counts, and the checkpoint or the coverage."""
         before = replace(opened.counts)
         opened.counts.add(judged)
-        self.beside.append(judged.beside)
         if judged.quiet() and recalled is None and not self.resumable:
             return
+        kept = recalled is not None or (self.resumable and cursor is not None)
+        unfinished = 0 if kept else opened.unfinished + opened.counts.plain
         try:
-            self._commit(opened, judged, cursor, recalled)
+            self._commit(opened, judged, cursor, recalled, unfinished)
         except BaseException:
             opened.counts = before  # what was undone was not counted either (C2)
-            self.beside.remove(judged.beside)
             raise
-        opened.counts = Counts()
+        opened.counts, opened.unfinished = Counts(), unfinished
 
-    def _commit(self, opened: OpenWindow, judged: Judgement, cursor: str | None, recalled: Recall | None) -> None:
+    def _commit(
+        self, opened: OpenWindow, judged: Judgement, cursor: str | None, recalled: Recall | None, unfinished: int
+    ) -> None:
         with self.ledger.write() as tx:
             leases.check(tx, self.lease)
             self._found(tx, opened, judged)
@@ -84,16 +85,16 @@ class LedgerRecorder:
                 self._finish(tx, opened, recalled)
             elif self.resumable and cursor is not None:
                 checkpoints.save_checkpoint(tx, self._checkpoint(opened, cursor))
-            self._count(tx, opened)
+            self._count(tx, opened, unfinished)
 
     def leave(self, opened: OpenWindow) -> None:
         """Keep the counts of a window that was left; its pages are committed, its coverage is not."""
         with self.ledger.write() as tx:
             leases.check(tx, self.lease)
-            self._count(tx, opened)
-        opened.counts = Counts()
+            self._count(tx, opened, 0)  # the run that listed them lives to weigh them
+        opened.counts, opened.unfinished = Counts(), 0
 
-    def _count(self, tx: Tx, opened: OpenWindow) -> None:
+    def _count(self, tx: Tx, opened: OpenWindow, unfinished: int) -> None:
         counts = opened.counts
         streams.add_counts(
             tx,
@@ -104,6 +105,8 @@ class LedgerRecorder:
             already_handled=counts.already_handled,
             superseded=counts.superseded,
             filtered=counts.filtered,
+            beside=counts.beside,
+            unfinished=unfinished - opened.unfinished,
             events=counts.events,
             unlisted_gaps=counts.unlisted_gaps,
         )

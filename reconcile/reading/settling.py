@@ -44,12 +44,10 @@ def settle(shared: Streaming, planned: StreamPlan, tiler: Tiler, recorder: Recor
     _say_future(shared, planned, outcome)
     if isinstance(recorder, DryRecorder):
         _count_dry(report, recorder)
-        _foretell(shared, outcome, sum(recorder.beside))
+        _foretell(shared, outcome, recorder.counts.beside)
         return
     _write_down(shared, planned, tiler, outcome)
-    beside = valve.Beside(shared.context.run_id, sum(recorder.beside))
-    name, since = str(planned.ref), planned.asked.start
-    _let_go(shared, name, outcome, is_log=planned.is_log, since=since, beside=beside)
+    _let_go(shared, str(planned.ref), outcome, is_log=planned.is_log, since=planned.asked.start)
 
 
 def _covered(shared: Streaming, planned: StreamPlan, recorder: Recorder) -> list[Covered]:
@@ -102,15 +100,7 @@ def settle_left(shared: Streaming, planned: Collection[str]) -> Outcome:
     return outcome
 
 
-def _let_go(
-    shared: Streaming,
-    name: str,
-    outcome: Outcome,
-    *,
-    is_log: bool,
-    since: datetime,
-    beside: valve.Beside | None = None,
-) -> None:
+def _let_go(shared: Streaming, name: str, outcome: Outcome, *, is_log: bool, since: datetime) -> None:
     """Let the valve decide about what a stream holds."""
     assert shared.lease is not None  # noqa: S101 - narrows for mypy; a dry run holds nothing
     source, force = shared.source, shared.options.force
@@ -119,7 +109,7 @@ def _let_go(
             _pass_held(shared, name)
         return
     ledger, limit = shared.context.ledger, source.valve
-    verdict = valve.settle(ledger, shared.lease, name, is_log=is_log, limit=limit, force=force, beside=beside)
+    verdict = valve.settle(ledger, shared.lease, name, is_log=is_log, limit=limit, force=force)
     if verdict.reason:
         outcome.codes.append(3)
         outcome.notes.append(

@@ -27,27 +27,15 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """How much of what a run listed of a stream were repeats, or lay outside their windows: what a provider gives
-    beyond what was asked makes no loss look smaller.
-    """
-
-    run_id: str
-    items: int
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
-    """What a dry run would have recorded: events, about how many of the items it listed."""
+    """What a dry run would have recorded: events, about how many of the items it listed of what it asked for."""
 
     events: int
     items: int
     listed: int
 
 
-def settle(
-    ledger: Ledger, lease: Lease, stream: str, *, is_log: bool, limit: int, force: bool, beside: Beside | None = None
-) -> Verdict:
+def settle(ledger: Ledger, lease: Lease, stream: str, *, is_log: bool, limit: int, force: bool) -> Verdict:
     """Release what `stream` holds, or say why not. Held events of crashed runs are counted too.
 
     Listed items are compared with missed ones: events of a log, but subjects of a list, where one order may
@@ -58,9 +46,7 @@ def settle(
         check(tx, lease)
         held = events.held_of(tx, lease.source, stream)
         state = streams.get(tx, lease.source, stream)
-        listed = streams.listed_by_runs(tx, lease.source, stream, held.run_ids)
-        if beside is not None and beside.run_id in held.run_ids:
-            listed -= beside.items
+        listed = streams.asked_by_runs(tx, lease.source, stream, held.run_ids)
         if held.events <= limit and not state.trusted:
             listed -= findings.held_again(tx, lease.source, stream, held.run_ids)
         items = held.events if is_log else held.subjects
@@ -78,7 +64,7 @@ def foretell(ledger: Ledger, source: str, stream: str, found: Found, *, limit: i
     with ledger.read() as tx:
         held = events.held_of(tx, source, stream)
         state = streams.get(tx, source, stream)
-        listed = streams.listed_by_runs(tx, source, stream, held.run_ids) + found.listed
+        listed = streams.asked_by_runs(tx, source, stream, held.run_ids) + found.listed
     number, items = held.events + found.events, held.subjects + found.items
     return _reason(number, items, listed, limit, trusted=state.trusted) or _undecided(state, held.events)
 

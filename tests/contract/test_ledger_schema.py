@@ -129,6 +129,8 @@ def test_runs_of_before_their_sources_were_kept_stay(ledger_url):
         ledger_url,
         "drop index ix_reconcile_run_result",
         "alter table reconcile_run drop column sources",
+        "alter table reconcile_run_stream drop column beside",
+        "alter table reconcile_run_stream drop column unfinished",
         "create index ix_reconcile_run_result on reconcile_run (jobs, exit_code, finished_at, started_at)",
         "insert into reconcile_run (id, command, jobs, started_at, code_version, host, process_started, pid, report)"
         " values ('01', 'run', 'backfill', 5, '', '', '', 1, '{}')",

@@ -31,6 +31,13 @@ def test_counts_add_up(ledger):
         streams.add_counts(tx, "r1", "shop", "orders", listed=100, already_handled=98, filtered=1, events=1)
         streams.add_counts(tx, "r1", "shop", "orders", listed=50, superseded=2, unlisted_gaps=1)
         streams.add_counts(tx, "r2", "shop", "orders", listed=7)
-        assert streams.counts(tx, "r1") == [Counts("shop", "orders", 150, 98, 2, 1, 1, 1)]
-        assert streams.listed_by_runs(tx, "shop", "orders", ["r1", "r2", "r3"]) == 157
-        assert streams.listed_by_runs(tx, "shop", "orders", []) == 0
+        assert streams.counts(tx, "r1") == [
+            Counts(
+                "shop", "orders", listed=150, already_handled=98, superseded=2, filtered=1, events=1, unlisted_gaps=1
+            )
+        ]
+        assert streams.asked_by_runs(tx, "shop", "orders", ["r1", "r2", "r3"]) == 157
+        streams.add_counts(tx, "r1", "shop", "orders", listed=20, filtered=20, beside=5, unfinished=15)
+        assert streams.asked_by_runs(tx, "shop", "orders", ["r1"]) == 165
+        assert streams.asked_by_runs(tx, "shop", "orders", ["r1", "r2"]) == 157
+        assert streams.asked_by_runs(tx, "shop", "orders", []) == 0
