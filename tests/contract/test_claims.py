@@ -51,7 +51,7 @@ def test_without_a_subject_nothing_is_held_back(ledger, add):
     assert seqs(take(ledger)) == found
 
 
-def test_limit(ledger, add):
+def test_no_more_than_the_limit_is_claimed(ledger, add):
     """No more than asked for are claimed."""
     found = add(*[{"subject_id": str(n)} for n in range(5)])
     assert seqs(take(ledger, 2)) == found[:2]
@@ -120,7 +120,7 @@ REBUILT = {"reconstructed": 1, "kind": Occurrence.STATE}
         pytest.param({"kind": Occurrence.DATED}, {}, True, False, id="dated, late: skip"),
     ],
 )
-def test_superseded(ledger, add, older, newer, skip_late, superseded):
+def test_a_rebuilt_state_that_a_newer_one_overtook_is_superseded(ledger, add, older, newer, skip_late, superseded):
     """H5: a rebuilt state is skipped once a newer version of its subject and topic was handled; a logged or live event
     only where the source says `late: skip`, and a dated fact never.
     """

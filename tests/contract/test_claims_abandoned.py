@@ -17,7 +17,7 @@ def sweep(ledger, gone=lambda _owner: False):
         return abandoned.sweep(tx, "shop", RETRY, gone)
 
 
-def test_renew(ledger, add):
+def test_claims_are_renewed_and_those_taken_over_are_named(ledger, add):
     """A claim is prolonged also after it ran out; one that was taken over is named (L1)."""
     kept, taken, done, stranger = add(*[{"subject_id": str(n)} for n in range(4)])
     take(ledger)

@@ -11,7 +11,7 @@ from reconcile.ledger import waiting
 from reconcile.model import EventState
 
 
-def test_due(ledger, add):
+def test_what_may_still_be_handled_is_due(ledger, add):
     """What may still be handled counts: not what is held, comes later, or waits behind what comes later."""
     with ledger.write() as tx:
         now = tx.now
@@ -35,7 +35,7 @@ def test_due_counts_what_others_have_claimed(ledger, add):
         assert waiting.due(tx, "shop", tx.now) == (1, tx.now + waiting.LOOK_AGAIN)
 
 
-def test_unhandled(ledger, add):
+def test_what_waits_for_no_reason_is_unhandled(ledger, add):
     """Explained by nothing: due, free, and yet waiting; not what a retry, a claim, a hold or its subject explains."""
     with ledger.write() as tx:
         later = tx.now + timedelta(hours=1)

@@ -27,7 +27,7 @@ def test_baseline_moves(ledger):
         assert horizons.get(tx, "other") == {"a": minutes(1)}
 
 
-def test_no_topics(ledger):
+def test_a_source_without_topics_has_no_horizons(ledger):
     """A source without topics has no horizons, and asking for none is fine."""
     with ledger.write() as tx:
         horizons.set_(tx, "shop", [], minutes(0), "baseline")

@@ -16,7 +16,7 @@ from reconcile.ledger.tables import attempts as table
 from reconcile.model import EventState, GapKind
 
 
-def test_handled(ledger, add):
+def test_a_handled_event_is_free_and_its_gaps_are_closed(ledger, add):
     """A handled event keeps no claim, tells of its call itself and closes its gaps."""
     (seq,) = add({"attempts": 1})
     with ledger.write() as tx:
@@ -91,7 +91,7 @@ def test_released_is_as_before(ledger, add):
     assert outcomes(ledger, seq) == []
 
 
-def test_standing(ledger, add):
+def test_a_claim_is_ours_or_done_or_lost(ledger, add):
     """H1: a claim is ours, or its event was handled under it, or it is lost to whoever has a newer number."""
     ours, handled, retaken, given_back = add(*[{"subject_id": str(n)} for n in range(4)])
     take(ledger)

@@ -223,7 +223,7 @@ def test_wrong_certificate_sends_nothing(office, authority, name):
     assert "its certificate is not valid" in report.notes[0]
 
 
-def test_login(office, authority):
+def test_nobody_mails_without_the_password_of_the_url(office, authority):
     """User and password of the URL, percent-encoded, are given under encryption; nobody mails without them."""
     with mail.serve(Post(user="ops", password=PASSWORD), tls=authority()) as post:
         office.open(third_party=False)

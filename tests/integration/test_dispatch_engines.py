@@ -42,7 +42,7 @@ def fill(ledger, number, **values):
         return [add_event(tx, **{"subject_id": str(n), "id": f"e{n}"} | values) for n in range(number)]
 
 
-def test_drains(ledger):
+def test_everything_due_is_drained_on_every_engine(ledger):
     """Everything due is delivered and marked, on every engine."""
     seqs = fill(ledger, 20)
     target = ScriptedTarget(SystemClock(), lambda job: Verdict.REJECTED if job.event.id == "e3" else Verdict.HANDLED)

@@ -80,7 +80,7 @@ def posted(app, path: str) -> list[int]:
 EXPECTED = [status for _, status in TRIED]
 
 
-def test_flask(project):
+def test_a_flask_view_receives(project):
     """The function in a Flask view: stored byte for byte, repeats and forgeries answered as they should be."""
     client = shown("flask")["app"].test_client()
     answers = [client.post("/webhooks/acme-shop", data=order(), headers=headers) for headers, _ in TRIED]
@@ -88,7 +88,7 @@ def test_flask(project):
     assert stored(project) == [order()]
 
 
-def test_fastapi(project):
+def test_a_fastapi_route_receives(project):
     """The function in a FastAPI route."""
     assert posted(shown("fastapi")["app"], "/webhooks/acme-shop") == EXPECTED
     assert stored(project) == [order()]
@@ -139,7 +139,7 @@ def site(project):
     return Client(enforce_csrf_checks=True)
 
 
-def test_django(project, site):
+def test_a_django_view_receives(project, site):
     """The function in a Django view, which is exempt from the CSRF check that the site makes."""
     answers = [
         site.post("/webhooks/acme-shop", order(), content_type="application/json", headers=headers)

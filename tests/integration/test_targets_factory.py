@@ -77,7 +77,7 @@ def test_a_url_is_signed_with_the_newest_secret(make, monkeypatch):
         connector.verify(delivery, ["whsec_dummy_old"])
 
 
-def test_no_handler(make):
+def test_a_source_without_a_handler_has_no_target(make):
     """A source without handler has no target."""
     with pytest.raises(ConfigError, match=r"sources.payments: there is no `handler:`"):
         make("")

@@ -165,7 +165,7 @@ def test_two_sources_are_not_mixed(world):
     assert states(world.ledger, other) == [EventState.WAITING]
 
 
-def test_late_skip(world):
+def test_a_late_live_event_is_skipped_where_the_source_says_so(world):
     """H5: with `late: skip` a live event whose newer version was handled is skipped too."""
     world.add({"version": 1}, {"version": 2, "state": EventState.HANDLED})
     assert world.drain(late="skip").superseded == 1

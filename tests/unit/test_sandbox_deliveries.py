@@ -122,7 +122,7 @@ def test_during_an_outage_nothing_arrives(shop, clock, receiver):
         (Fates(unheard=1), 1, 1),
     ],
 )
-def test_each_fate(shop, clock, receiver, fates, arrivals, given_up):
+def test_each_fate_of_a_delivery_is_what_it_says(shop, clock, receiver, fates, arrivals, given_up):
     """Dropped: the provider knows. Lost: it believes in a 200. Doubled: twice. Unheard: arrived, and unknown."""
     network = Network(shop, clock, receiver, fates=fates, retries=False)
     shop.create_order()

@@ -63,7 +63,7 @@ def test_this_machine_and_private_networks_are_legitimate(address):
     + [(status, Verdict.UNREACHABLE) for status in (401, 403, 404, 405, 429, 500, 502, 503, 504, 599)]
     + [(status, Verdict.FAILED) for status in (301, 302, 304, 307, 308, 402, 406, 408, 409, 415, 421, 425, 451)],
 )
-def test_statuses(status, verdict):
+def test_an_answers_status_decides_what_becomes_of_the_event(status, verdict):
     """H10: only 2xx is handled, four statuses refuse the event, what concerns the endpoint counts towards a pause."""
     found, error = verdict_of(status)
     assert found is verdict

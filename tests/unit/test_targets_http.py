@@ -93,7 +93,7 @@ def test_a_connector_may_say_another_content_type(post):
         (RuntimeError("whsec_dummy"), Verdict.FAILED, "the request could not be made: RuntimeError: ***"),
     ],
 )
-def test_answers(post, answer, verdict, error):
+def test_a_handlers_answer_becomes_a_verdict(post, answer, verdict, error):
     """What the handler says, or fails to, becomes a verdict and a text without secrets."""
 
     def transport(request):
