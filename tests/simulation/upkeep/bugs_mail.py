@@ -9,7 +9,7 @@ from simulation.planting import swap
 from simulation.upkeep.planted import bug
 
 from reconcile import failpoints
-from reconcile.alerts import delivery, due, message, outbox, watch
+from reconcile.alerts import delivery, due, matters, message, outbox
 from reconcile.alerts.smtp import Verdict
 from reconcile.ledger import incidents, leases, mails
 
@@ -115,7 +115,7 @@ def age_brings_in_nobody(stack: ExitStack) -> None:
 
 @bug
 def gaps_are_nobodys_business(stack: ExitStack) -> None:
-    swap(stack, watch, "_gaps", lambda *_: [])
+    swap(stack, matters, "of_gaps", lambda *_: [])
 
 
 @bug
