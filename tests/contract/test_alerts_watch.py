@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from support.ledgers import NOON, add_event
+from support.ledgers import NOON
 from support.mailing import an_office
+from support.rows import add_event
 from support.running import a_shop, a_stripe
 
 from reconcile.ledger import coverage, gaps, horizons, incidents, runs, streams, targets, transactions
@@ -46,7 +47,7 @@ def test_quiet_ledger_has_nothing_to_tell(office):
 def test_dead_event_opens_and_its_revival_closes(office):
     """A dead event is its own incident; handled after all, it is over."""
     with office.ledger.write() as tx:
-        seq = add_event(tx, "evt_1", state="dead", attempts=8)
+        seq = add_event(tx, state="dead", attempts=8)
         gaps.open_(tx, "shop", GapKind.DEAD, "evt_1", reason="boom", topic="orders/create", seq=seq)
     assert found(office) == [(IncidentKind.DEAD, "shop", "orders/create: boom")]
     with office.ledger.read() as tx:
@@ -175,7 +176,7 @@ def live(office, *hours):
     with office.ledger.write() as tx:
         for hour in hours:
             at = tx.now - timedelta(hours=hour)
-            add_event(tx, f"evt_{hour}", origin="live", recorded_at=at, topic="orders/create")
+            add_event(tx, state="handled", recorded_at=at, topic="orders/create")
 
 
 def test_silence_where_there_used_to_be_deliveries(office):

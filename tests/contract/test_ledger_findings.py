@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.ledgers import add_event
+from support.rows import add_event
 
 from reconcile.ledger import findings, gaps
 from reconcile.ledger.findings import Classes, Finding
@@ -16,11 +16,8 @@ def found(item, **values):
 def test_items_are_counted_once_by_the_first_class(ledger):
     """C2: gap before backfilled before pending before superseded before already handled."""
     with ledger.write() as tx:
-        seqs = {
-            state: add_event(tx, state, state=state)
-            for state in ("handled", "waiting", "held", "claimed", "superseded")
-        }
-        dead = add_event(tx, "dead", state="dead")
+        seqs = {state: add_event(tx, state=state) for state in ("handled", "waiting", "held", "claimed", "superseded")}
+        dead = add_event(tx, state="dead")
         gaps.open_(tx, "shop", GapKind.DEAD, "dead", reason="x", seq=dead)
         own = gaps.open_(tx, "shop", GapKind.MISSING, "k", reason="x")
         closed = gaps.open_(tx, "shop", GapKind.MISSING, "c", reason="x")
@@ -45,7 +42,7 @@ def test_items_are_counted_once_by_the_first_class(ledger):
 def test_streams_and_runs_are_apart(ledger):
     """An item of the same name in another stream or run is another item."""
     with ledger.write() as tx:
-        seq = add_event(tx, "e", state="waiting")
+        seq = add_event(tx)
         findings.add(
             tx, [found("1", seq=seq), Finding("run", "shop", "refunds", "1", seq=seq), Finding("r2", "a", "b", "1")]
         )

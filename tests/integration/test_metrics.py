@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 from support.clock import ManualClock
 from support.docs import ROOT
-from support.ledgers import add_event
 from support.receiving import SHOP, by_shopify, order
+from support.rows import add_event
 
 from reconcile.clock import SystemClock
 from reconcile.config import load
@@ -218,7 +218,7 @@ def test_what_other_processes_did_is_read_from_the_ledger(house):
     for jobs, code in ((("backfill", "dispatch"), 0), (("backfill",), 3), (("purge",), 4), (("purge",), 75)):
         a_run(house.ledger, jobs, code)
     with house.ledger.write() as tx:
-        add_event(tx, "e1", state="waiting")
+        add_event(tx)
         gaps.open_(tx, "shop", GapKind.MISSING, "orders/create:1", reason="lost")
         incidents.open_(tx, source="shop", kind=IncidentKind.VALVE, key="orders", summary="It is closed.")
         tx.connection.execute(text("update reconcile_gap set opened_at = opened_at - 60000000"))

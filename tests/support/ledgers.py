@@ -9,10 +9,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert
-
 from reconcile.clock import SystemClock
-from reconcile.ledger import Ledger, bodies, tables
+from reconcile.ledger import Ledger
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.process import Holder, process_started
 
@@ -54,12 +52,3 @@ def ended_process() -> Holder:
 def elsewhere() -> Holder:
     """A holder on another machine."""
     return Holder("far:1:x", "far.example", os.getpid(), "boot-1/1")
-
-
-def add_event(tx: Tx, id_: str, *, state: str = "handled", source: str = "shop", **values: object) -> int:
-    """Put an event row in; its seq."""
-    row = {"source": source, "id": id_, "topic": "orders/create", "recorded_at": tx.now, "state": state} | values
-    own, contents = bodies.split({"body_hash": b""} | row)
-    seq = int(tx.connection.execute(insert(tables.events).values(own).returning(tables.events.c.seq)).scalar_one())
-    bodies.add(tx, [(seq, contents)])
-    return seq

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.cli import CONFIG
-from support.ledgers import add_event
+from support.rows import add_event
 
 from reconcile import runner
 from reconcile.cli import gaps as cli_gaps
@@ -179,7 +179,7 @@ def test_an_event_in_an_unexpected_version_is_flagged(folder, capsys):
     ledger = Ledger.open(f"sqlite:///{folder / 'reconcile.db'}", SystemClock())
     with ledger.write() as tx:
         for version in ("2019-04", "2026-10"):
-            add_event(tx, version, source="acme-shop", api_version=version)
+            add_event(tx, id=version, state="handled", source="acme-shop", api_version=version)
     ledger.close()
     for version, flagged in (("2019-04", True), ("2026-10", False)):
         capsys.readouterr()
