@@ -20,7 +20,8 @@ _LOOK = 1.0
 
 
 class Stop:
-    """A request to stop, looked at between pages and waking every sleep. `exit_code` is 130 or 143 once set.
+    """A request to stop, looked at between pages and waking every sleep. `exit_code` is 130 or 143 once a signal
+    set it.
 
     A signal's handler sets it in the main thread, wherever that is: a `threading.Event`, whose lock the thread it
     interrupts may hold, would never be set.

@@ -70,6 +70,11 @@ class _Watch:
         """Let the timetable see whether it is waiting for a time that is past."""
         self._timetable.nudge()
 
+    @property
+    def failure(self) -> str:
+        """Why the timetable ticks no more, "" while it does."""
+        return self._timetable.failure
+
     def relieve(self) -> None:
         """Tick no more and deliver no more; jobs at work go on."""
         self._timetable.stop()
@@ -134,7 +139,8 @@ class _Watch:
 
 
 class Daemon:
-    """Runs `context.config`'s schedules until `context.stop`. `read` reads the configuration anew.
+    """Runs `context.config`'s schedules until `context.stop`, which it sets itself, with 1, if its timetable ends.
+    `read` reads the configuration anew.
 
     `at_end` is called as soon as a stop was asked for; it must not wait. `changed` is told of each new configuration.
     """
@@ -171,10 +177,17 @@ class Daemon:
         self._watch.start()
         while not self._context.stop.wait(_LOOK):
             self._watch.nudge()
+            self._give_up_if_idle()
             if self._asked:
                 self._asked = False
                 self._change()
         return self._end()
+
+    def _give_up_if_idle(self) -> None:
+        """A daemon that never looks again, but lives, is restarted by nobody: end with an error, in order."""
+        if self._watch.failure:
+            log.critical("the timetable has ended (%s), and so does the daemon: start it again", self._watch.failure)
+            self._context.stop.set(1)
 
     def _change(self) -> None:
         try:
@@ -203,8 +216,10 @@ class Daemon:
         if self.at_end is not None:
             self.at_end()
         watches = [self._watch, *(watch for watch, _ in self._relieved)]
+        # To a job it is a stop like any other, whatever ours is for.
+        code = Stopped.exit_code if self._watch.failure else self._context.stop.exit_code
         for watch in watches:
-            watch.stop(self._context.stop.exit_code)
+            watch.stop(code)
         until = self._context.clock.monotonic() + GRACE
         self._watch.relieve()
         for _, thread in self._relieved:

@@ -62,6 +62,19 @@ class Beat(BaseTrigger):  # type: ignore[misc]  # apscheduler has no types
         return now if previous is None else now + timedelta(seconds=BEAT)
 
 
+class _Scheduler(BackgroundScheduler):  # type: ignore[misc]  # apscheduler has no types
+    """One that keeps why its thread ended; of apscheduler's own nobody would hear any more."""
+
+    failure = ""
+
+    def _main_loop(self) -> None:
+        try:
+            super()._main_loop()
+        except BaseException as error:
+            self.failure = f"{type(error).__name__}: {error}"
+            log.exception("the timetable's thread has ended")
+
+
 class Timetable:
     """Calls `tick` with each schedule when it is due, in threads; one tick of a schedule at a time."""
 
@@ -72,7 +85,7 @@ class Timetable:
         tick: Callable[[ScheduleConfig], None],
         monotonic: Callable[[], float],
     ) -> None:
-        self._scheduler = BackgroundScheduler(
+        self._scheduler = _Scheduler(
             jobstores={"default": MemoryJobStore()},  # any other store pickles what it holds
             executors={"default": ThreadPoolExecutor(min(THREADS, max(1, len(schedules)))), "beat": DebugExecutor()},
             timezone=UTC,
@@ -94,6 +107,11 @@ class Timetable:
     def age(self) -> float:
         """Seconds since its thread last gave a sign of life, which it does every `BEAT` seconds."""
         return self._monotonic() - self._beat
+
+    @property
+    def failure(self) -> str:
+        """Why it ticks no more although nobody stopped it; "" while it does."""
+        return self._scheduler.failure
 
     def _live(self) -> None:
         self._beat = self._monotonic()

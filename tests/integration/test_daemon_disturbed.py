@@ -19,6 +19,7 @@ from reconcile.daemon import Daemon
 from reconcile.errors import LedgerError
 from reconcile.receiver import Receiver
 from reconcile.sandbox.clock import SettableClock
+from reconcile.scheduling import Beat
 from reconcile.web import server
 from reconcile.web.front import Front
 
@@ -79,6 +80,18 @@ def test_a_clock_that_is_put_back_is_looked_for_while_it_runs(bench, monkeypatch
     monkeypatch.setattr(daemon._context.stop, "wait", lambda _seconds: bool(looks))
     assert daemon.run()
     assert looks == [True]
+
+
+def test_a_timetable_that_breaks_ends_the_daemon_with_an_error(bench, monkeypatch, caplog):
+    """L2: a daemon that lives and looks at nothing any more is the one failure that no supervisor would mend."""
+    daemon, stopped = Daemon(bench.context(), bench.config), []
+    monkeypatch.setattr(daemon._watch, "stop", stopped.append)
+    monkeypatch.setattr(Beat, "get_next_fire_time", lambda _self, previous, now: now if previous is None else 1 // 0)
+    with at_most(20):
+        assert daemon.run()
+    assert (bench.stop.is_set(), bench.stop.exit_code, stopped) == (True, 1, [143])
+    assert "the timetable has ended (ZeroDivisionError: " in caplog.text
+    assert "start it again" in caplog.text
 
 
 def test_a_new_configuration_with_another_ledger_is_refused(bench, monkeypatch, caplog):
