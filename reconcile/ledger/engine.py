@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import Pool
 
 from reconcile.errors import LedgerError
 from reconcile.ledger import postgresql, sqlite
@@ -19,6 +20,9 @@ class Kind:
     make: Callable[[URL], tuple[Engine, Engine]]
     probe: Callable[[Engine, str], None]
 
+
+#: What this process must not even close: a parent's, by whose locks and sockets it would do so.
+_PARENTS: list[Pool] = []
 
 #: Every engine there is, by dialect; the contract tests run once for each.
 ENGINES = {
@@ -43,6 +47,12 @@ class Engines:
         """Close every pooled connection."""
         self.reader.dispose()
         self.writer.dispose()
+
+    def disown(self) -> None:
+        """Make connections anew, and leave those there are alone: they belong to the process this one is a fork of."""
+        for engine in (self.reader, self.writer):
+            _PARENTS.append(engine.pool)
+            engine.dispose(close=False)
 
 
 def parse(url: str) -> URL:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from weakref import WeakSet
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -29,7 +31,7 @@ class Tx:
 
 
 class Ledger:
-    """Opened with `Ledger.open`; for many threads, but one process: a forked child opens its own.
+    """Opened with `Ledger.open`; for many threads. A forked child has its own connections.
 
     Every database error leaves it as `LedgerError`.
     """
@@ -43,6 +45,7 @@ class Ledger:
         self.shown = parse(url).set(query={}).render_as_string(hide_password=True)
         self._for_handlers = engines.writer.execution_options(**{UNBOUNDED: True})
         self._turn = Turns().take if engines.dialect == "sqlite" else nullcontext
+        _opened.add(self)
 
     @classmethod
     def open(cls, url: str, clock: Clock, *, upgrade: bool = True) -> Ledger:
@@ -110,6 +113,13 @@ class Ledger:
         """Close every pooled connection."""
         self._engines.dispose()
 
+    def disown(self) -> None:
+        """Take nothing along from the process that this one is a fork of: no connection, whose answers both would read,
+        and no turn, which nobody here has.
+        """
+        self._engines.disown()
+        self._turn = Turns().take if self.dialect == "sqlite" else nullcontext
+
     def _prepare(self, *, create: bool) -> None:
         with self.read() as tx:
             found = upgrades.revision(tx.connection)
@@ -126,3 +136,14 @@ class Ledger:
             return Tx(connection, self.dialect, self.clock.now())
         now: datetime = connection.execute(text("select clock_timestamp()")).scalar_one()
         return Tx(connection, self.dialect, now.astimezone(UTC))
+
+
+_opened: WeakSet[Ledger] = WeakSet()
+
+
+def _forked() -> None:
+    for ledger in list(_opened):
+        ledger.disown()
+
+
+os.register_at_fork(after_in_child=_forked)
