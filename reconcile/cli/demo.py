@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from reconcile.cli.state import State
 from reconcile.sandbox import demo as sandbox
 
 
@@ -12,9 +13,9 @@ def register(app: typer.Typer) -> None:
     app.command()(demo)
 
 
-def demo() -> None:
+def demo(context: typer.Context) -> None:
     """Show it at work, with no account needed.
 
     A fake provider on this machine loses webhooks; they are found and handled before your eyes.
     """
-    raise typer.Exit(sandbox.main())
+    raise typer.Exit(sandbox.main(State.of(context).output.put))

@@ -90,6 +90,10 @@ class Output:
         self.documents += 1
         self._write(self.out, json.dumps(self.redactor.value(document), indent=2) + "\n")
 
+    def put(self, text: str) -> None:
+        """Text of our own that is drawn already, for the result."""
+        self._write(self.out, text)
+
     def table(self, table: Table) -> None:
         """A table: aligned columns in a pipe, drawn on a terminal; nothing if it has no rows.
 
