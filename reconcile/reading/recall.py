@@ -34,17 +34,22 @@ class Recall:
         return not self.unlisted and not self.unproven
 
 
-def absent(
-    ledger: Ledger, source: str, resource: str, window: Window, listed: AbstractSet[str]
-) -> list[tuple[str, int]]:
-    """Known subjects of `window` that a listing lacks, at most one more than may be read: (id, known version)."""
-    found: list[tuple[str, int]] = []
+@dataclass(slots=True)
+class Absent:
+    """Known subjects that a listing lacks: how many there are, and (id, known version) of as many as may be read."""
+
+    number: int = 0
+    first: list[tuple[str, int]] = field(default_factory=list)
+
+
+def absent(ledger: Ledger, source: str, resource: str, window: Window, listed: AbstractSet[str]) -> Absent:
+    """Known subjects of `window` that a listing lacks."""
+    found = Absent()
     with ledger.read() as tx:
         for id_, version in subjects.in_window(tx, source, resource, micros(window.start), micros(window.end)):
             if id_ not in listed:
-                found.append((id_, version))
-                if len(found) > MOST_READS:
-                    break
+                found.number += 1
+                found.first += [(id_, version)] if found.number <= MOST_READS else []
     return found
 
 
@@ -53,7 +58,7 @@ def recall(
     client: ProviderClient,
     stream: StreamRef,
     resource: str,
-    lacking: list[tuple[str, int]],
+    lacking: Absent,
     stop: Stop,
     *,
     sees_all: bool = True,
@@ -63,9 +68,12 @@ def recall(
     Credentials that do not see all of a stream are told "gone" of what they may not see: that means nothing.
     """
     found = Recall()
-    if len(lacking) > MOST_READS:
-        found.unproven = f"more than {MOST_READS} known {resource} records are absent from the listing"
-    for id_, version in lacking[:MOST_READS]:
+    if lacking.number > len(lacking.first):
+        found.unproven = (
+            f"{lacking.number} known {resource} records are absent from the listing; {len(lacking.first)} of them were "
+            "asked for by id, and each later run asks for as many"
+        )
+    for id_, version in lacking.first:
         stop.check()
         subject = Subject(resource, id_)
         now = connector.read(client, stream, id_)

@@ -67,6 +67,22 @@ def test_a_stretch_that_stays_doubtful_is_one_gap_however_far_its_end_has_moved_
     assert bench.run(since=since, recheck=True).gaps_total == 0
 
 
+def test_of_many_that_are_gone_the_first_report_says_how_many(bench, monkeypatch):
+    """C10, A4: they are asked for some at a time; whoever is told of the first of them learns of all, exactly."""
+    monkeypatch.setattr("reconcile.reading.recall.MOST_READS", 2)
+    assert bench.run("backfill", "dispatch").exit_code == 0
+    for gone in ids(bench)[:5]:
+        shop_of(bench).delete_order(int(gone))
+    told, since = [], bench.clock.now() - DAY
+    for _ in range(3):
+        bench.clock.advance(60)
+        report = bench.run("backfill", "dispatch", since=since, recheck=True)
+        deleted = sum(gap.kind == GapKind.DELETED for gap in report.gaps)
+        told.append((deleted, *(gap.reason.partition(";")[0] for gap in report.gaps if gap.kind != GapKind.DELETED)))
+    absent = "known order records are absent from the listing"
+    assert told == [(2, f"5 {absent}"), (4, f"3 {absent}"), (5,)]
+
+
 def test_what_the_provider_deleted_is_a_gap_and_never_a_made_up_event(bench):
     """C16: gone by id is `deleted`: covered, exit 3, the handler is told nothing, and it is not read again."""
     assert bench.run("backfill", "dispatch").exit_code == 0
