@@ -24,11 +24,11 @@ from provider import at
 from sqlalchemy import text
 
 from reconcile import inbox
+from reconcile.book import Book
 from reconcile.clock import Stop, SystemClock
 from reconcile.config import load
 from reconcile.context import Context
 from reconcile.dispatch import dispatcher_of
-from reconcile.inbox import Book
 from reconcile.ledger import Ledger
 from reconcile.model import Arrival, Description, EventState, Occurrence, Origin, Subject, micros
 from reconcile.targets import factory

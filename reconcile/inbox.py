@@ -6,23 +6,18 @@ holds is absorbed by it, once. Both happen with the subject's row locked, so liv
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-import msgspec
-
+from reconcile.book import Book, beginning, contents, digest, key_of, names_of, row_of, subject_of
 from reconcile.ledger import events, gaps, recognition, subjects
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.recognition import Held
 from reconcile.model import Arrival, EventState, GapKind, Occurrence, Origin, Subject, micros
+from reconcile.names import clean
 from reconcile.transactions import hearing
 from reconcile.transactions.decide import Road
-
-#: UTF-8 bytes of an id, type or topic: PostgreSQL refuses longer index rows, and three of these make a fact's key.
-LONGEST_NAME = 512
 
 
 class How(StrEnum):
@@ -44,74 +39,30 @@ class Recorded:
     how: How
 
 
-@dataclass(frozen=True, slots=True)
-class Book:
-    """How the arrivals of one road are entered: for which source and topics, in which state, by which run.
-
-    `subscribed` are the topics whose versions count; `repeats_by_bytes` says that equal bytes of a topic are the
-    same delivery, for providers whose delivery ids change.
-    """
-
-    source: str
-    state: EventState
-    subscribed: frozenset[str] = frozenset()
-    repeats_by_bytes: bool = False
-    run_id: str = ""
-    stream: str = ""
-
-
-def clean(value: str) -> str:
-    """Text that both engines take: NUL and lone surrogates, which PostgreSQL refuses, become U+FFFD."""
-    return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-
-
-def is_too_long(name: str) -> bool:
-    """Whether it is more than `LONGEST_NAME` bytes."""
-    return len(name.encode("utf-8", "replace")) > LONGEST_NAME
-
-
 def record(tx: Tx, book: Book, arrivals: Sequence[Arrival]) -> list[Recorded]:
     """Enter arrivals in order; one result each. Call it in a `ledger.write()` and commit before answering anyone."""
     subjects.lock(tx, book.source, sorted({subject_of(arrival) for arrival in arrivals}, key=str))
-    known = recognition.by_id(tx, book.source, [name for arrival in arrivals for name in _names(book, arrival)])
-    facts = recognition.by_fact(tx, book.source, sorted({key for arrival in arrivals if (key := _key(arrival))}))
+    known = recognition.by_id(tx, book.source, [name for arrival in arrivals for name in names_of(book, arrival)])
+    facts = recognition.by_fact(tx, book.source, sorted({key for arrival in arrivals if (key := key_of(arrival))}))
     versions = _versions(tx, book, arrivals)
     repeats = _repeats(tx, book, arrivals)
     results: dict[int, Recorded] = {}
     fresh: list[int] = []
     for place, arrival in enumerate(arrivals):
-        same = next((known[name] for name in _names(book, arrival) if name in known), repeats.get(place))
-        holders = facts.get(_key(arrival), [])
+        same = next((known[name] for name in names_of(book, arrival) if name in known), repeats.get(place))
+        holders = facts.get(key_of(arrival), [])
         settled = _settle(tx, book, arrival, known, same, holders, versions.get(place))
         if settled is None:
             fresh.append(place)
             continue
         results[place] = settled
         # Two deliveries of one fact in one page: the rebuilt event absorbs the first only.
-        facts[_key(arrival)] = [held for held in facts.get(_key(arrival), []) if held.seq != settled.seq]
+        facts[key_of(arrival)] = [held for held in facts.get(key_of(arrival), []) if held.seq != settled.seq]
     results |= _insert(tx, book, arrivals, fresh)
     # Held against what was known before: of what comes together, each tells in its turn.
     hearing.hear(tx, book.source, [one for arrival in arrivals for one in arrival.reports], Road.EVENT)
     subjects.raise_versions(tx, book.source, list(_newer_versions(arrivals)))
     return [results[place] for place in range(len(arrivals))]
-
-
-def subject_of(arrival: Arrival) -> Subject:
-    """The subject whose row recording `arrival` locks; one without has the nameless one."""
-    subject = arrival.description.subject
-    return Subject(clean(subject.type), clean(subject.id)) if subject else Subject("", "")
-
-
-def _key(arrival: Arrival) -> str:
-    return clean(arrival.description.key)
-
-
-def _names(book: Book, arrival: Arrival) -> list[str]:
-    """What an arrival may be known by: its id and, where ids change from one attempt to the next, its bytes."""
-    id_ = clean(arrival.id)
-    if not book.repeats_by_bytes:
-        return [id_]
-    return [id_, f"sha256:{clean(arrival.description.topic)}:{digest(arrival.body).hex()}"]
 
 
 def _newer_versions(arrivals: Iterable[Arrival]) -> Iterable[tuple[Subject, int]]:
@@ -186,15 +137,9 @@ def _known(tx: Tx, book: Book, arrival: Arrival, held: Held, how: How) -> Record
     if held.state is not EventState.IGNORED or book.state in (EventState.IGNORED, EventState.DEAD):
         return Recorded(held.seq, how)
     row = events.get(tx, held.seq)
-    lost = {} if row is None or row.body else _contents(arrival)  # its own were purged meanwhile
-    events.change(tx, held.seq, run_id=book.run_id, stream=book.stream, **_beginning(tx, book), **lost)
+    lost = {} if row is None or row.body else contents(arrival)  # its own were purged meanwhile
+    events.change(tx, held.seq, run_id=book.run_id, stream=book.stream, **beginning(tx, book), **lost)
     return Recorded(held.seq, How.REVIVED)
-
-
-def _beginning(tx: Tx, book: Book) -> dict[str, Any]:
-    """How an event of this book begins its way."""
-    waits, done = book.state is EventState.WAITING, book.state is EventState.HANDLED
-    return {"state": book.state, "next_at": tx.now if waits else None, "handled_at": tx.now if done else None}
 
 
 def _happened_since(tx: Tx, arrival: Arrival, rebuilt: Held) -> bool:
@@ -210,12 +155,12 @@ def _absorb(tx: Tx, book: Book, arrival: Arrival, rebuilt: Held) -> Recorded:
     """Let a rebuilt event absorb the real delivery of its fact: one at most, whatever its state."""
     if rebuilt.state in (EventState.HANDLED, EventState.SUPERSEDED, EventState.IGNORED):
         # Its bytes are kept nowhere else: a repeat of it under another id would be taken for a second happening.
-        for name in _names(book, arrival):
+        for name in names_of(book, arrival):
             events.alias(tx, book.source, name, rebuilt.seq)
         # Its own bytes stay; by the delivery's it is recognised when that comes again under another id.
         events.change(tx, rebuilt.seq, absorbed=1, body_hash=digest(arrival.body))
         return Recorded(rebuilt.seq, How.ABSORBED)
-    values = _contents(arrival) | {"absorbed": 1, "reconstructed": 0}
+    values = contents(arrival) | {"absorbed": 1, "reconstructed": 0}
     if (at := arrival.description.occurred_at) is not None:
         values |= {"occurred_at": at, "position": micros(at)}
     if rebuilt.state is EventState.HELD and arrival.origin is Origin.LIVE:
@@ -234,51 +179,10 @@ def _own_id(tx: Tx, seq: int) -> str:
     return str(row.id) if row else ""
 
 
-def digest(body: bytes) -> bytes:
-    """The SHA-256 by which equal bytes are recognised."""
-    return hashlib.sha256(body).digest()
-
-
-def _contents(arrival: Arrival) -> dict[str, Any]:
-    described = arrival.description
-    return {
-        "version": described.version,
-        "carried": arrival.carried,
-        "api_version": clean(described.api_version),
-        "headers": msgspec.json.encode({clean(name): clean(value) for name, value in arrival.headers.items()}),
-        "body": arrival.body,
-        "body_hash": digest(arrival.body),
-    }
-
-
-def _row(tx: Tx, book: Book, arrival: Arrival) -> dict[str, Any]:
-    described, subject = arrival.description, subject_of(arrival)
-    return (
-        _contents(arrival)
-        | _beginning(tx, book)
-        | {
-            "source": book.source,
-            "id": clean(arrival.id),
-            "topic": clean(described.topic),
-            "subject_type": subject.type,
-            "subject_id": subject.id,
-            "kind": described.kind,
-            "fact": _key(arrival),
-            "position": micros(described.occurred_at or tx.now),
-            "occurred_at": described.occurred_at,
-            "recorded_at": tx.now,
-            "origin": arrival.origin,
-            "reconstructed": int(arrival.reconstructed),
-            "run_id": book.run_id,
-            "stream": book.stream,
-        }
-    )
-
-
 def _insert(tx: Tx, book: Book, arrivals: Sequence[Arrival], places: Sequence[int]) -> dict[int, Recorded]:
     """Insert what is new; an id that comes twice in one page is entered once."""
     added = events.add(
-        tx, list({clean(arrivals[place].id): _row(tx, book, arrivals[place]) for place in places}.values())
+        tx, list({clean(arrivals[place].id): row_of(tx, book, arrivals[place]) for place in places}.values())
     )
     results: dict[int, Recorded] = {}
     for place in places:

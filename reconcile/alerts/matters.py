@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from reconcile import when
 from reconcile.alerts.keys import GAP, STATE
-from reconcile.alerts.turns import is_for, turn
+from reconcile.alerts.missed import is_for, turn
 from reconcile.config import AlertsConfig, Config, SourceConfig
 from reconcile.connector.finding import connector_class
 from reconcile.ledger import Tx, incidents, watching

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from reconcile.alerts import matters, turns
+from reconcile.alerts import matters, missed
 from reconcile.alerts.keys import is_over
 from reconcile.config import AlertsConfig, Config, SourceConfig
 from reconcile.ledger import Ledger, Tx, incidents, leases, watching
@@ -52,7 +52,7 @@ def look(tx: Tx, config: Config, sources: Sequence[SourceConfig], limits: Alerts
         gaps[source.name] = watching.open_gap_ids(tx, source.name, _OTHERS)
         found += matters.of_gaps(tx, source.name, gaps[source.name], known)
         found += matters.of_source(tx, config, source, limits)
-    found += turns.missed(tx, config, limits)
+    found += missed.runs(tx, config, limits)
     keys = {(one.source, one.key) for one in found}
     over = [id_ for (name, key), id_ in known.items() if name in {"", *gaps} and is_over(name, key, keys, gaps)]
     gone = [id_ for (name, _), id_ in known.items() if name and name not in config.sources]

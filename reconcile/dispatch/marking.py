@@ -10,10 +10,10 @@ from enum import StrEnum
 from typing import Any
 
 from reconcile.dispatch.pauses import Health
-from reconcile.inbox import clean
 from reconcile.ledger import marks
 from reconcile.ledger.ledger import Tx
 from reconcile.ledger.marks import Call
+from reconcile.names import clean
 from reconcile.targets.model import Outcome, Verdict
 
 

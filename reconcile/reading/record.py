@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconcile import inbox
+from reconcile.book import Book
 from reconcile.diff import Findings, GapFound, rebuilt
-from reconcile.inbox import Book, How
+from reconcile.inbox import How
 from reconcile.ledger import Ledger, checkpoints, coverage, findings, gaps, horizons, leases, streams, subjects
 from reconcile.ledger.checkpoints import Checkpoint
 from reconcile.ledger.coverage import Covered

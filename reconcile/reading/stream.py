@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reconcile.book import Book
 from reconcile.config import SourceConfig
 from reconcile.connector import Facts, ListsItems
 from reconcile.errors import CredentialsRefused, ProviderError, ReconcileError, Stopped
-from reconcile.inbox import Book
 from reconcile.ledger import checkpoints, gaps, leases, streams
 from reconcile.ledger.coverage import Covered
 from reconcile.model import Candidate, EventState, GapKind, Snapshot, Window

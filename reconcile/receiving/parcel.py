@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from reconcile import failpoints, inbox
+from reconcile.book import Book, digest, subject_of
 from reconcile.config import SourceConfig
 from reconcile.connector import Connector, Delivery, Identity, Receives
-from reconcile.inbox import LONGEST_NAME, Book, How, is_too_long
+from reconcile.inbox import How
 from reconcile.ledger import Ledger, events, gaps, subjects
 from reconcile.ledger.ledger import Tx
 from reconcile.model import Arrival, Description, EventState, GapKind, Occurrence, Origin, Subject
+from reconcile.names import LONGEST_NAME, clean, is_too_long
 from reconcile.receiving.answer import Answer
 from reconcile.receiving.versions import Versions
 from reconcile.topics import Topics
@@ -54,8 +56,8 @@ def pack(source: SourceConfig, connector: Connector, delivery: Delivery, identit
 
 
 def _names(book: Book, arrival: Arrival) -> tuple[tuple[str, str | bytes], ...]:
-    by_id = (book.source, inbox.clean(arrival.id))
-    return (by_id, (book.source, inbox.digest(arrival.body))) if book.repeats_by_bytes else (by_id,)
+    by_id = (book.source, clean(arrival.id))
+    return (by_id, (book.source, digest(arrival.body))) if book.repeats_by_bytes else (by_id,)
 
 
 def store(ledger: Ledger, parcels: Sequence[Parcel]) -> list[Answer]:
@@ -74,7 +76,7 @@ def _enter(tx: Tx, parcels: Sequence[Parcel]) -> list[Answer]:
     for source, of_source in groupby(order, key=lambda place: parcels[place].book.source):
         places = list(of_source)
         if len({parcels[place].book for place in places}) > 1:
-            subjects.lock(tx, source, sorted({inbox.subject_of(parcels[place].arrival) for place in places}, key=str))
+            subjects.lock(tx, source, sorted({subject_of(parcels[place].arrival) for place in places}, key=str))
         for book, of_book in groupby(places, key=lambda place: parcels[place].book):
             found |= _record(tx, book, {place: parcels[place] for place in of_book})
     return [found[place] for place in range(len(parcels))]
@@ -97,7 +99,7 @@ def _record(tx: Tx, book: Book, parcels: dict[int, Parcel]) -> dict[int, Answer]
 
 def _bury(tx: Tx, source: str, id_: str, seq: int, reason: str) -> None:
     events.change(tx, seq, error=reason)
-    gaps.open_(tx, source=source, kind=GapKind.DEAD, key=inbox.clean(id_), reason=reason, seq=seq)
+    gaps.open_(tx, source=source, kind=GapKind.DEAD, key=clean(id_), reason=reason, seq=seq)
 
 
 def _describe(connector: Connector, delivery: Delivery, identity: Identity) -> tuple[Description, str]:

@@ -11,10 +11,10 @@ from enum import StrEnum
 import msgspec
 
 from reconcile import failpoints, inbox
+from reconcile.book import Book, subject_of
 from reconcile.config import SourceConfig
 from reconcile.connector import Connector
 from reconcile.diff import rebuilt
-from reconcile.inbox import Book
 from reconcile.ledger import Ledger, gaps, recognition, subjects, transactions
 from reconcile.ledger.ledger import Tx
 from reconcile.model import EPOCH, Arrival, Candidate, EventState, GapKind, IncidentKind, Origin, Reported, Subject
@@ -166,7 +166,7 @@ class Desk:
         arrivals = [arrival for one in answered for arrival in one.answer.arrivals]
         with self.ledger.write() as tx:
             # In the order in which recording takes its locks, so that an answer and a delivery never wait in a circle.
-            subjects.lock(tx, name, sorted({inbox.subject_of(arrival) for arrival in arrivals}, key=str))
+            subjects.lock(tx, name, sorted({subject_of(arrival) for arrival in arrivals}, key=str))
             ours = transactions.claimed(tx, name, self.owner, [one.claimed for one in answered], wait=wait)
             sheet = Sheet(tx.now, self.ladder)
             for one in answered:

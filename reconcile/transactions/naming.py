@@ -8,8 +8,8 @@ from reconcile.config import SourceConfig
 from reconcile.connector import Connector, ReportsStatus
 from reconcile.connector.hooks import subject_of
 from reconcile.errors import ConfigError
-from reconcile.inbox import LONGEST_NAME, clean
 from reconcile.model import Subject
+from reconcile.names import LONGEST_NAME, clean
 
 Amount = int | str | Decimal
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from reconcile.config import SourceConfig
 from reconcile.connector import Connector, ReportsStatus
-from reconcile.inbox import clean, is_too_long
 from reconcile.model import Reported, Snapshot, Subject
+from reconcile.names import clean, is_too_long
 
 log = logging.getLogger(__name__)
 

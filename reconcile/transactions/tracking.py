@@ -9,10 +9,10 @@ from reconcile.clock import SystemClock
 from reconcile.config import Config
 from reconcile.connector.finding import connector_class
 from reconcile.errors import ConfigError
-from reconcile.inbox import clean
 from reconcile.ledger import Ledger
 from reconcile.model import Subject
 from reconcile.mounted import OfProcess, load_config
+from reconcile.names import clean
 from reconcile.transactions import hearing, naming
 
 _LONGEST_CURRENCY = 64

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from support.arriving import FAILED, HELD, LIVE, ORDER, T0, UPDATED, built, enter, live, put, row
 
-from reconcile.inbox import Book, How
+from reconcile.book import Book
+from reconcile.inbox import How
 from reconcile.ledger import closing, gaps
 from reconcile.model import (
     EventState,

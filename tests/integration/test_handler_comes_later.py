@@ -8,7 +8,7 @@ import pytest
 from support.running import Bench, a_bench, add_shop
 
 from reconcile import inbox
-from reconcile.inbox import Book
+from reconcile.book import Book
 from reconcile.model import Arrival, Description, EventState, Occurrence, Origin, Subject, micros
 
 HANDLER = "handler: app:take"

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconcile import inbox
+from reconcile.book import Book
 from reconcile.diff import rebuilt
-from reconcile.inbox import Book, Recorded
+from reconcile.inbox import Recorded
 from reconcile.ledger import Ledger, events
 from reconcile.model import Arrival, Candidate, Description, EventState, Occurrence, Origin, Subject, iso, micros
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 
 from reconcile import config, failpoints, inbox, runner
+from reconcile.book import Book
 from reconcile.clock import Stop
 from reconcile.context import Context, Options
-from reconcile.inbox import Book
 from reconcile.ledger import Ledger
 from reconcile.ledger.tables import events
 from reconcile.metrics import Metrics, Unmeasured

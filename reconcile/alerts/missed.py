@@ -1,4 +1,4 @@
-"""Turns of schedules: when they were, and whether anybody took them."""
+"""Turns of schedules, and jobs that have not ended well for some of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_for(schedule: ScheduleConfig, source: str) -> bool:
     return schedule.sources is None or source in schedule.sources
 
 
-def missed(tx: Tx, config: Config, limits: AlertsConfig) -> Iterator[Opening]:
+def runs(tx: Tx, config: Config, limits: AlertsConfig) -> Iterator[Opening]:
     """Jobs that are scheduled and did not end well for some turns. `dispatch` has no runs in a daemon."""
     seen = watching.seen(tx)
     watched = [one for one in config.schedules if one.job not in ("alerts", "dispatch")]
