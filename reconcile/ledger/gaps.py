@@ -126,9 +126,9 @@ def find(
     return [_gap(row) for row in tx.connection.execute(query)]
 
 
-def count(tx: Tx, *, source: str | None = None, state: str | None = OPEN) -> dict[tuple[str, GapKind], int]:
-    """How many there are, by (source, kind)."""
-    query = _where(select(table.c.source, table.c.kind, func.count()), source=source, kind=None, state=state)
+def count(tx: Tx, *, source: str | None = None) -> dict[tuple[str, GapKind], int]:
+    """How many are open, by (source, kind)."""
+    query = _where(select(table.c.source, table.c.kind, func.count()), source=source, kind=None, state=OPEN)
     rows = tx.connection.execute(query.group_by(table.c.source, table.c.kind))
     return {(of_source, GapKind(kind)): number for of_source, kind, number in rows}
 

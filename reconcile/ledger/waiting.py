@@ -16,6 +16,8 @@ from reconcile.model import instant, micros
 
 #: Somebody else's claim may come back at any moment: how long to wait before looking again.
 LOOK_AGAIN = timedelta(seconds=1)
+#: Waiting events that are named where nobody delivers them: each becomes a gap.
+_MOST = 1000
 
 
 class Due(NamedTuple):
@@ -36,9 +38,9 @@ def due(tx: Tx, source: str, until: datetime) -> Due:
     return Due(len(waiting) + held.number, min(tries, default=None))
 
 
-def unhandled(tx: Tx, source: str, *, limit: int = 1000) -> list[Any]:
+def unhandled(tx: Tx, source: str) -> list[Any]:
     """Rows that are due and free and yet wait: no retry, claim or hold explains it. A pause might: ask for that."""
     free = queue.free(queue.whole(tx, source), queue.hands(tx, source).subjects, RETRY_HOLDS)
-    seqs = list(islice((event.seq for event in free if event.next_at <= micros(tx.now)), limit))
+    seqs = list(islice((event.seq for event in free if event.next_at <= micros(tx.now)), _MOST))
     query = select(table).where(table.c.seq.in_(seqs)).order_by(table.c.position, table.c.seq)
     return list(tx.connection.execute(query))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from reconcile.model import Window
 from reconcile.windows import holes, merge
@@ -14,17 +15,17 @@ CELLS = 40
 FINAL, PROVISIONAL, HOLE = "█", "▒", "·"
 
 
-def bar(asked: Window, read_: Sequence[Window], final: Sequence[Window], cells: int = CELLS) -> str:
+def bar(asked: Window, read_: Sequence[Window], final: Sequence[Window]) -> str:
     """The time of `asked` in equal cells. What is too new to fill half a cell is left out, not called a hole."""
     covered, proven = merge(read_), merge(final)
-    end = _end(asked, covered, cells)
-    edges = [asked.start + (end - asked.start) * place / cells for place in range(cells + 1)]
-    return "".join(_cell(Window(edges[place], edges[place + 1]), covered, proven) for place in range(cells))
+    end = _end(asked, covered)
+    edges = [asked.start + (end - asked.start) * place / CELLS for place in range(CELLS + 1)]
+    return "".join(_cell(Window(*ends), covered, proven) for ends in pairwise(edges))
 
 
-def _end(asked: Window, covered: Sequence[Window], cells: int) -> datetime:
+def _end(asked: Window, covered: Sequence[Window]) -> datetime:
     newest = min(covered[-1].end, asked.end) if covered else asked.start
-    half = (asked.end - asked.start) / cells / 2
+    half = (asked.end - asked.start) / CELLS / 2
     return newest if asked.start < newest and asked.end - newest < half else asked.end
 
 

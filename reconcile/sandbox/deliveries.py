@@ -209,9 +209,9 @@ def run_until(when: datetime, clock: SettableClock, networks: Sequence[Network])
 
 
 @contextlib.contextmanager
-def posting_to(url: str, *, timeout: float = 5.0) -> Iterator[Send]:
-    """A `send` over real HTTP, as providers do it: no redirects, `timeout` seconds for each step; 0 is "no answer"."""
-    with httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False) as client:
+def posting_to(url: str) -> Iterator[Send]:
+    """A `send` over real HTTP, as providers do it: no redirects, 5 seconds for each step; 0 is "no answer"."""
+    with httpx.Client(timeout=5.0, follow_redirects=False, trust_env=False) as client:
 
         def send(headers: Mapping[str, str], body: bytes) -> int:
             try:

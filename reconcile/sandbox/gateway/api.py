@@ -56,8 +56,8 @@ class FakeGateway(Fake):
             self._tell(key, payment)
             return key
 
-    def become(self, key: str, status: TransactionStatus, *, word: str = "") -> None:
-        """Give a payment another status, perhaps in a `word` of the provider's that nobody has heard of."""
+    def become(self, key: str, status: TransactionStatus) -> None:
+        """Give a payment another status."""
         with self.lock:
             row = self.rows[key]
             before = row.now.status
@@ -65,7 +65,7 @@ class FakeGateway(Fake):
             refunded = (before, status) == (TransactionStatus.SUCCEEDED, TransactionStatus.REFUNDED)
             if before.terminal and not (revived or refunded):
                 raise ValueError(f"a payment that is {before} never becomes {status}")
-            changed = row.become(status, word or self.shape.words[status], self.clock.now(), self.visible_at())
+            changed = row.become(status, self.shape.words[status], self.clock.now(), self.visible_at())
             self._tell(key, changed)
 
     def forget(self, key: str) -> None:

@@ -153,11 +153,11 @@ def transaction(resource_id: int, order_id: int, now: str, *, kind: str, status:
     }  # fmt: skip
 
 
-def refund(resource_id: int, order_id: int, movement: Json, note: str, now: str) -> Json:
+def refund(resource_id: int, order_id: int, movement: Json, now: str) -> Json:
     """A refund, with the transaction that moved the money."""
     return {
         "id": resource_id, "admin_graphql_api_id": graphql_id("Refund", resource_id), "order_id": order_id,
-        "created_at": now, "processed_at": now, "note": note, "restock": True, "user_id": None,
+        "created_at": now, "processed_at": now, "note": "", "restock": True, "user_id": None,
         "duties": [], "order_adjustments": [], "refund_line_items": [], "transactions": [movement],
     }  # fmt: skip
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from reconcile.sandbox.fake import Json
 from reconcile.sandbox.shopify import bodies
@@ -24,16 +23,14 @@ class Orders(Shop):
         *,
         customer_id: int | None = None,
         items: Sequence[Item] = (),
-        processed_at: datetime | None = None,
         **changes: object,
     ) -> int:
-        """Place an unpaid order; returns its id. `processed_at` back-dates an import, `created_at` never is.
+        """Place an unpaid order; returns its id. `changes` are keys of its body.
 
         Ordering a product of this shop also changes that product (`products/update`).
         """
         with self.lock:
             body = {**self._new_order(customer_id, items or (self._any_item(),)), **changes}
-            body["processed_at"] = self.stamp(processed_at)
             raw = self.save("orders", body)
             self.transactions[body["id"]] = []
             names = ("orders/create", "orders/updated") if self.updates_on_create else ("orders/create",)
@@ -104,7 +101,7 @@ class Orders(Shop):
     def _cents(self, order_id: int) -> int:
         return int(self.tables["orders"].body(order_id)["total_price"].replace(".", ""))
 
-    def cancel_order(self, order_id: int, reason: str = "customer") -> None:
+    def cancel_order(self, order_id: int) -> None:
         """Cancel; an unpaid order becomes `voided`. Lists by `status=open` no longer show it."""
         with self.lock:
             status = self.tables["orders"].body(order_id)["financial_status"]
@@ -115,12 +112,12 @@ class Orders(Shop):
                 order_id,
                 cancelled_at=now,
                 closed_at=now,
-                cancel_reason=reason,
+                cancel_reason="customer",
                 financial_status=money,
             )
             self.happen(*topics(raw, order_id, ("orders/cancelled", "orders/updated")))
 
-    def refund_order(self, order_id: int, cents: int | None = None, note: str = "") -> int:
+    def refund_order(self, order_id: int, cents: int | None = None) -> int:
         """Give back `cents`, or everything; returns the refund's id."""
         with self.lock:
             order, total = self.tables["orders"].body(order_id), self._cents(order_id)
@@ -128,7 +125,7 @@ class Orders(Shop):
             movement = bodies.transaction(
                 self.new_id(), order_id, self.stamp(), kind="refund", status="success", cents=amount
             )
-            refund = bodies.refund(self.new_id(), order_id, movement, note, self.stamp())
+            refund = bodies.refund(self.new_id(), order_id, movement, self.stamp())
             self.transactions[order_id].append(movement)
             refunds = [*order["refunds"], refund]
             left = total - sum(int(r["transactions"][0]["amount"].replace(".", "")) for r in refunds)

@@ -107,10 +107,10 @@ class Billing(Setups):
         """`payout.updated`, `payout.paid`. It may still fail within five business days."""
         self._payout(payout_id, "payout.paid", status="paid", reconciliation_status="completed")
 
-    def fail_payout(self, payout_id: str, code: str = "account_closed") -> None:
+    def fail_payout(self, payout_id: str) -> None:
         """`payout.updated`, `payout.failed`."""
         text = "The bank account has been closed"
-        self._payout(payout_id, "payout.failed", status="failed", failure_code=code, failure_message=text)
+        self._payout(payout_id, "payout.failed", status="failed", failure_code="account_closed", failure_message=text)
 
     def _payout(self, payout_id: str, event_type: str, **changes: object) -> None:
         with self.platform.lock:

@@ -131,10 +131,10 @@ class Endpoints:
         """Delete it; nothing more is sent to it."""
         del self._endpoints[endpoint_id]
 
-    def roll(self, endpoint_id: str, overlap: float = 86_400.0) -> str:
-        """Give it a new secret; the old one goes on signing beside it for `overlap` seconds. Returns the new one."""
+    def roll(self, endpoint_id: str) -> str:
+        """Give it a new secret; the old one goes on signing beside it for a day. Returns the new one."""
         endpoint = self._endpoints[endpoint_id]
-        endpoint.secrets[-1].ends = self._clock.now() + timedelta(seconds=overlap)
+        endpoint.secrets[-1].ends = self._clock.now() + timedelta(days=1)
         endpoint.secrets.append(Secret("whsec_" + self._dice.token(32)))
         return endpoint.secret
 

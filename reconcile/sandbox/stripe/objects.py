@@ -89,7 +89,7 @@ def refund(object_id: str, created: int, charged: Json, amount: int, status: str
     }  # fmt: skip
 
 
-def dispute(object_id: str, created: int, charged: Json, reason: str) -> Json:
+def dispute(object_id: str, created: int, charged: Json) -> Json:
     """A dispute that waits for evidence."""
     return {
         "id": object_id, "object": "dispute", "amount": charged["amount"], "balance_transactions": [],
@@ -98,7 +98,7 @@ def dispute(object_id: str, created: int, charged: Json, reason: str) -> Json:
             "due_by": created + 7 * 86_400, "has_evidence": False, "past_due": False, "submission_count": 0,
         },
         "is_charge_refundable": False, "livemode": charged["livemode"], "metadata": {},
-        "payment_intent": charged["payment_intent"], "reason": reason, "status": "needs_response",
+        "payment_intent": charged["payment_intent"], "reason": "fraudulent", "status": "needs_response",
     }  # fmt: skip
 
 

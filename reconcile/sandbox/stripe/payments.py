@@ -79,10 +79,10 @@ class Payments(Account):
             self._paid(intent_id, charge)
             return charge
 
-    def fail(self, intent_id: str, code: str = "card_declined") -> str:
+    def fail(self, intent_id: str) -> str:
         """`charge.failed`, `payment_intent.payment_failed`: back to waiting for a payment method, never `failed`."""
         with self.platform.lock:
-            text = "Your card was declined."
+            code, text = "card_declined", "Your card was declined."
             charge = self._charge(intent_id, "charge.failed", status="failed", failure_code=code, failure_message=text)
             error = {"charge": charge, "code": code, "message": text, "type": "card_error"}
             self._intent(
@@ -94,14 +94,14 @@ class Payments(Account):
             )
             return charge
 
-    def cancel(self, intent_id: str, reason: str = "requested_by_customer") -> None:
+    def cancel(self, intent_id: str) -> None:
         """`payment_intent.canceled`."""
         self._intent(
             intent_id,
             "payment_intent.canceled",
             status="canceled",
             canceled_at=self.now(),
-            cancellation_reason=reason,
+            cancellation_reason="requested_by_customer",
             amount_capturable=0,
         )
 
@@ -126,11 +126,11 @@ class Payments(Account):
             if status == "failed":
                 self.emit("refund.failed", body, automatic=True)
 
-    def open_dispute(self, charge_id: str, reason: str = "fraudulent") -> str:
+    def open_dispute(self, charge_id: str) -> str:
         """`charge.dispute.created`, `charge.dispute.funds_withdrawn`; returns the dispute's id."""
         with self.platform.lock:
             charge, _ = self.change("charge", charge_id, {"disputed": True})
-            body = objects.dispute(self.new_id("dp"), self.now(), charge, reason)
+            body = objects.dispute(self.new_id("dp"), self.now(), charge)
             dispute_id = self._made("dispute", body, "charge.dispute.created", automatic=True)
             self.emit("charge.dispute.funds_withdrawn", body, automatic=True)
             return dispute_id

@@ -23,14 +23,14 @@ class Setups(Payments):
         """`setup_intent.succeeded`."""
         self._setup(intent_id, "setup_intent.succeeded", status="succeeded", payment_method="pm_" + intent_id[5:])
 
-    def fail_setup(self, intent_id: str, code: str = "card_declined") -> None:
+    def fail_setup(self, intent_id: str) -> None:
         """`setup_intent.setup_failed`: back to waiting for a payment method."""
-        error = {"code": code, "message": "Your card was declined.", "type": "card_error"}
+        error = {"code": "card_declined", "message": "Your card was declined.", "type": "card_error"}
         self._setup(intent_id, "setup_intent.setup_failed", status="requires_payment_method", last_setup_error=error)
 
-    def cancel_setup(self, intent_id: str, reason: str = "abandoned") -> None:
+    def cancel_setup(self, intent_id: str) -> None:
         """`setup_intent.canceled`; unlike a payment intent it does not say when."""
-        self._setup(intent_id, "setup_intent.canceled", status="canceled", cancellation_reason=reason)
+        self._setup(intent_id, "setup_intent.canceled", status="canceled", cancellation_reason="abandoned")
 
     def _setup(self, intent_id: str, event_type: str, **changes: object) -> None:
         with self.platform.lock:
