@@ -21,7 +21,7 @@ _REMEDIES = {
     CredentialsRefused: "check the credentials of this source and the scopes they were given",
     Retriable: "see that this machine reaches the provider; if it does, check again later",
     ProviderError: "compare base_url and the account's own keys of this source with what the provider says",
-    LedgerError: "set `ledger:` to a database that this user may read and write, or mend that one",
+    LedgerError: "do what it says, or name another database under `ledger:`; then check again",
     ReconcileError: "mend it where it is said, then check again",
 }
 
