@@ -65,6 +65,7 @@ def test_the_demo_shows_the_damage_the_repair_and_the_proof(demo):
     assert "newest state of every order was seen" in said
     assert "\nProven: everything that happened was handled, each once" in out
     assert "\x1b" not in out
+    assert [line for line in out.splitlines() if line != line.rstrip()] == []
     assert marked(demo.mark) == []
     assert list(demo.folder.iterdir()) == []
 
