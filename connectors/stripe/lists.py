@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from connectors.stripe.facts import LISTS
-from connectors.stripe.paging import Lister, Params, RawPage, account_header, at, created_in
+from connectors.stripe.paging import Lister, Params, RawPage, account_header, at, created_in, insist
 from connectors.stripe.shapes import Listed, Resource
 from reconcile.connector import Page, StreamRef
 from reconcile.errors import BadAnswer, NotFound, Rejected
@@ -39,6 +39,7 @@ def pages(client: ProviderClient, stream: StreamRef, window: Window, cursor: str
     while more:
         page = page or lister.page(extra=[("starting_after", cursor)] if cursor else ())
         items = [_snapshot(resource, stream.account, raw) for raw in page.data]
+        insist(lister.path, window, (item.at for item in items))
         more = page.has_more
         cursor = items[-1].subject.id if more else None
         page = None

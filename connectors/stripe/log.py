@@ -17,14 +17,15 @@ from typing import NamedTuple
 import msgspec
 
 from connectors.stripe.delivery import described
-from connectors.stripe.paging import Lister, RawPage, at, created_in, unix
+from connectors.stripe.paging import Lister, RawPage, at, created_in, insist, unix
 from connectors.stripe.shapes import LoggedHead
 from connectors.stripe.topics import type_filter
 from reconcile.connector import Page
 from reconcile.errors import BadAnswer, Rejected
 from reconcile.http import ProviderClient
-from reconcile.model import LoggedEvent, Subject, Window
+from reconcile.model import EPOCH, LoggedEvent, Subject, Window
 
+PATH = "/v1/events"
 _EVENT = msgspec.json.Decoder(LoggedHead)
 _KEPT_PAGES = 25  # held in memory while walking backwards: about 2500 events, some megabytes
 _NO_HEADERS: Mapping[str, str] = {}
@@ -41,6 +42,14 @@ def pages(
     client: ProviderClient, account: str, window: Window, topics: Sequence[str], cursor: str | None
 ) -> Iterator[Page]:
     """Every page of `window`; the cursor is the newest event already yielded."""
+    for page in _pages(client, account, window, topics, cursor):
+        insist(PATH, window, (event.at for event in page.items))
+        yield page
+
+
+def _pages(
+    client: ProviderClient, account: str, window: Window, topics: Sequence[str], cursor: str | None
+) -> Iterator[Page]:
     if cursor is not None:
         try:
             first = _chunk(_lister(client, account, window, topics).page(extra=[("ending_before", cursor)]))
@@ -60,12 +69,14 @@ def pages(
 
 
 def _lister(client: ProviderClient, account: str, window: Window, topics: Sequence[str]) -> Lister:
-    return Lister(client, "/v1/events", account, [*created_in(window), *type_filter(topics)])
+    return Lister(client, PATH, account, [*created_in(window), *type_filter(topics)])
 
 
 def _newest_before(client: ProviderClient, account: str, window: Window, topics: Sequence[str]) -> str | None:
     asked = [("created[lt]", str(unix(window.start))), *type_filter(topics)]
-    found = _chunk(Lister(client, "/v1/events", account, asked).page(limit=1)).events
+    found = _chunk(Lister(client, PATH, account, asked).page(limit=1)).events
+    # Begun from an event of the window, the listing would lack all before it.
+    insist(PATH, Window(EPOCH, at(unix(window.start))), (event.at for event in found))
     return found[-1].id if found else None
 
 
@@ -89,7 +100,7 @@ def _backward(lister: Lister) -> Iterator[Page]:
             break
         last = chunk.events[0].id
         if last in oldest:
-            raise BadAnswer("/v1/events: pagination_loop: a page came twice")
+            raise BadAnswer(f"{PATH}: pagination_loop: a page came twice")
         oldest.add(last)
         chunk = _chunk(lister.page(extra=[("starting_after", last)]))
     forgot = walked > len(kept)
@@ -109,7 +120,7 @@ def _logged(raw: msgspec.Raw) -> LoggedEvent:
     try:
         head = _EVENT.decode(raw)
     except (msgspec.MsgspecError, ValueError) as error:
-        raise BadAnswer(f"/v1/events listed an entry that cannot be read: {error}") from None
+        raise BadAnswer(f"{PATH} listed an entry that cannot be read: {error}") from None
     body, when = bytes(raw), at(head.created)
     about = head.data.object
     subject = Subject(about.object, about.id) if about.id else None

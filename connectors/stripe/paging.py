@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,8 @@ import msgspec
 
 from reconcile.errors import BadAnswer
 from reconcile.http import ProviderClient
-from reconcile.model import Window, micros
+from reconcile.model import Window, iso, micros
+from reconcile.windows import widen
 
 PAGE_SIZE = 100
 Params = Sequence[tuple[str, str]]
@@ -53,6 +54,15 @@ def created_in(window: Window) -> Params:
     """The window widened to whole seconds: `[start, end)`."""
     end = window.end + timedelta(seconds=1) - timedelta(microseconds=1)
     return [("created[gte]", str(unix(window.start))), ("created[lt]", str(unix(end)))]
+
+
+def insist(path: str, window: Window, moments: Iterable[datetime]) -> None:
+    """Raise `BadAnswer` for an entry of a time that `created_in` does not ask for: something between us and Stripe, a
+    cache perhaps, answers another question, so nobody knows what it leaves out.
+    """
+    asked = widen(window, timedelta(seconds=1))
+    if wrong := next((moment for moment in moments if moment not in asked), None):
+        raise BadAnswer(f"{path} was asked for {asked} and lists something of {iso(wrong)}: nothing it says is proof")
 
 
 def unix(when: datetime) -> int:

@@ -52,6 +52,15 @@ def test_the_window_is_widened_to_whole_seconds():
     assert asked == [{"limit": "100", "created[gte]": str(CREATED), "created[lt]": str(CREATED + 10)}]
 
 
+@pytest.mark.parametrize("seconds", [-1, 86_400])
+def test_an_object_of_another_time_is_no_proof(seconds):
+    """C9: whoever answers with it answers another question, and may leave out what was asked for."""
+    body = {"data": [{"id": "ch_1", "created": CREATED + seconds, "livemode": True}], "has_more": False}
+    client = client_for(STRIPE, lambda _: httpx.Response(200, json=body))
+    with pytest.raises(BadAnswer, match=r"/v1/charges was asked for .* and lists something of 2026-11-0"):
+        list(STRIPE.pages(client, StreamRef("charges"), WINDOW, ()))
+
+
 def test_canceled_subscriptions_are_listed():
     """They are left out by default, and they are what a missed deletion is found by (C1)."""
     fake = FakeStripe(clock=SettableClock(START))

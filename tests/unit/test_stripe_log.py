@@ -96,6 +96,41 @@ def test_other_refusals_of_a_cursor_are_errors():
         list(STRIPE.pages(client, EVENTS, Window(START, START + timedelta(1)), (), "evt_1"))
 
 
+def cached(fake, limit):
+    """A cache before the fake that does not look at bounds: the first answer with `limit` is everybody's with it."""
+    kept = []
+
+    def handle(request):
+        if request.url.params["limit"] != limit:
+            return fake.handle(request)
+        if not kept:
+            kept.append(fake.handle(request))
+        return kept[0]
+
+    return handle
+
+
+def read_through(handle, start, end):
+    window = Window(START + timedelta(seconds=start), START + timedelta(seconds=end))
+    return list(STRIPE.pages(client_for(STRIPE, handle), EVENTS, window, (), None))
+
+
+def test_an_event_of_the_window_is_no_place_to_begin_from():
+    """C9: a window begun from an event in its midst would lack all before it."""
+    handle = cached(happened(range(0, 60, 10)), limit="1")
+    read_through(handle, 30, 60)
+    with pytest.raises(BadAnswer, match=r"/v1/events was asked for .* nothing it says is proof"):
+        read_through(handle, 0, 30)
+
+
+def test_events_of_another_time_are_no_proof_that_there_are_none():
+    """C9: left out as lying outside the window, they would leave it empty, and covered."""
+    handle = cached(happened(range(0, 60, 10)), limit="100")
+    read_through(handle, 0, 30)
+    with pytest.raises(BadAnswer, match=r"/v1/events was asked for .* nothing it says is proof"):
+        read_through(handle, 30, 60)
+
+
 def test_a_log_that_never_ends_is_an_error():
     """Walking backwards, the same page again is a loop and not a longer log (C8)."""
     page = {"data": [{"id": "evt_1", "created": 1793527200, "type": "t", "data": {"object": {}}}], "has_more": True}
