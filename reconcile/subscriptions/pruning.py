@@ -18,7 +18,7 @@ def extra(groups: Sequence[Wanted], steps: Sequence[Step], situation: Situation)
     kept = {step.subscription.id for step in steps if step.subscription and step.action is not Action.NONE}
     remaining = {one.id: one for one in situation.observed} | {one.id: one for one in _changed(steps)}
     for first in [step.first for step in steps if step.first]:
-        del remaining[first.id]
+        remaining.pop(first.id, None)  # it may have to make room for several
     gone: set[str] = set()
     while True:
         needed = kept | _needed(groups, list(remaining.values()), situation)

@@ -148,6 +148,15 @@ def test_another_versions_predecessor_goes_last():
     assert (plan.steps[0].first, [extra.id for extra in plan.extra]) == (None, ["we_1"])
 
 
+def test_one_that_makes_room_for_several_goes_once():
+    """S1: where there may be only one of a kind, what two groups of topics have in common is made anew for each."""
+    groups = [Wanted(URL, (topic,), NEW) for topic in "ab"]
+    situation = Situation([one(version=OLD)], lambda _one, _wanted: Mend.RECREATE, MINE, (NEW,), prune=True)
+    plan = compare(groups, situation)
+    assert [step.first.id for step in plan.steps] == ["we_1", "we_1"]
+    assert (said(plan), plan.extra) == ("a:wrong_version/created b:wrong_version/created", ())
+
+
 def test_a_step_says_what_it_will_be():
     """What is asked of a provider holds everything that is there already."""
     (step,) = [
