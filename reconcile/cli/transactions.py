@@ -112,6 +112,7 @@ def check(context: typer.Context, *, which: Some = None, source: OneSource = "",
     state = State.of(context)
     config = wiring.load_config(state)
     names = known_sources(config, [source]) if source else ()
+    some: list[Transaction] = []
     with wiring.working(state, config) as work:
         if which:
             with work.ledger.write() as tx:
@@ -119,6 +120,10 @@ def check(context: typer.Context, *, which: Some = None, source: OneSource = "",
                 settling.ask_now(tx, some)
             names = tuple(dict.fromkeys(one.source for one in some))
         report = wiring.watched(state)(work, ("status-checks",), Options(sources=names), "transactions check")
+        with work.ledger.read() as tx:
+            answers = _table(config, [now for one in some for now in _again(tx, one)])
+    if not as_json:
+        state.output.table(answers)
     reports.show(state, report, as_json=as_json)
     raise typer.Exit(report.exit_code)
 
@@ -206,6 +211,11 @@ def _one(tx: Tx, config: Config, text: str, source: str) -> Transaction:
         raise ConfigError(f"no transaction is called {text}; `reconcile transactions list --state all` shows them")
     named = ", ".join(f"{one.subject} --source {one.source}" for one in found)
     raise ConfigError(f"several transactions are called {text}; say which: {named}")
+
+
+def _again(tx: Tx, one: Transaction) -> Sequence[Transaction]:
+    """The same as it is now; nothing if it was purged since."""
+    return transactions.find(tx, Chosen(one.source, (), one.subject.type, one.subject.id), 1)
 
 
 def _table(config: Config, found: Sequence[Transaction]) -> Table:

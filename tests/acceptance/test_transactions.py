@@ -89,6 +89,14 @@ def test_a_pending_payment_is_followed_to_its_end(project):
     assert [one["id"] for one in settled["transactions"]] == [intent]
 
 
+def test_who_asks_about_one_transaction_is_told_of_it(project):
+    """Counts and other people's gaps are no answer: that the provider does not know it must be read at once (P)."""
+    with stripe(project):
+        project.call("transactions", "track", "pi_typo", "--source", "pay", "--at", "1d")
+        said = project.call("transactions", "check", "pi_typo").stdout
+    assert "its provider does not know it" in next(line for line in said.splitlines() if "pi_typo" in line)
+
+
 def test_what_is_given_up_is_settled_by_hand_or_asked_about_again(project):
     """P3: the ladder's end is exit 3 and a row of `transactions list`; `resolve` ends it, `reopen` begins it anew."""
     with stripe(project, ladder="[1s]") as fake:
