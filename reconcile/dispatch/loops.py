@@ -148,13 +148,15 @@ def run_forever(dispatcher: Forever, poll: float, wake: Callable[[float], object
             idle = 0.0 if moved or dispatcher.calling else _idle(dispatcher, poll) or _SHORTEST
         except LedgerError as error:
             log.error("dispatch goes on when the ledger answers: %s", error)  # noqa: TRY400 - the message says it all
-            idle = poll
+            stop.wait(poll)  # whatever is due or was notified meanwhile: it would fail as often as it can be tried
         except Exception:  # a handler that cannot be loaded, or a bug: said each time, never the end of the thread
             log.exception("dispatch failed and tries again in %s s", poll)
-            idle = poll
-        if idle:
+            stop.wait(poll)
+        else:
+            if not idle:
+                continue
             _stand_by(dispatcher, poll, idle, wake, stop)
-            dispatcher.notify()
+        dispatcher.notify()
     _shut_down(dispatcher, GRACE)
 
 

@@ -9,6 +9,7 @@ from support.dispatching import MINUTE
 from support.rows import event, states
 from support.targets import RETRY, ScriptedTarget, by_event
 
+from reconcile.errors import LedgerError
 from reconcile.model import EventState
 from reconcile.targets.model import Verdict
 
@@ -130,3 +131,29 @@ def test_superseded_is_not_called(world):
     )
     tally = world.drain()
     assert (tally.superseded, tally.handled, world.target.called()) == (1, 1, ["e"])
+
+
+@pytest.mark.parametrize("error", [LedgerError("no space"), RuntimeError("a bug")])
+def test_what_fails_at_once_is_tried_once_a_poll(world, monkeypatch, caplog, error):
+    """L6: a full disk or a server that refuses must not be filled with, or hindered by, what is said of it."""
+    dispatcher, tried, waits = world.dispatcher(), [], []
+
+    def fail(_wait):
+        tried.append(error)
+        if len(tried) == 10:
+            world.stop.set()
+        raise error
+
+    def wait(seconds):
+        waits.append(seconds)
+        if len(waits) == 3:
+            world.stop.set()
+        return world.stop.is_set()
+
+    monkeypatch.setattr(dispatcher, "step", fail)
+    monkeypatch.setattr(world.stop, "wait", wait)
+    world.clock.advance(60)  # its upkeep is due, and cannot be done
+    dispatcher.notify()
+    dispatcher.run_forever(1.5)
+    assert (len(tried), waits) == (3, [1.5] * 3)
+    assert len(caplog.records) == 3
