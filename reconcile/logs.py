@@ -11,6 +11,7 @@ import logging
 import re
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
@@ -142,3 +143,19 @@ def setup(format_: Format, redactor: Redactor, stream: TextIO) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger(_MUTED).setLevel(logging.CRITICAL)
     logging.getLogger(_FIELDED).setLevel(logging.INFO if format_ == "json" else logging.CRITICAL)
+
+
+@contextmanager
+def unchanged() -> Iterator[None]:
+    """Within the block code of an app runs that may set up logging, as it does in its own process: taken back after it,
+    or records would be lost, or written with secrets in them.
+    """
+    manager = logging.getLogger().manager
+    known = [one for one in manager.loggerDict.values() if isinstance(one, logging.Logger)]
+    before = [(one, one.handlers[:], one.level, one.propagate, one.disabled) for one in (manager.root, *known)]
+    try:
+        yield
+    finally:
+        for one, handlers, level, propagate, disabled in before:
+            one.handlers[:], one.propagate, one.disabled = handlers, propagate, disabled
+            one.setLevel(level)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import cast
 from uuid import UUID
 
+from reconcile import logs
 from reconcile.config import RecordedCallable, RecordedQuery, SourceConfig
 from reconcile.errors import ConfigError
 from reconcile.ledger import app_record
@@ -37,11 +38,13 @@ def of(source: SourceConfig) -> Elsewhere | None:
 
 @lru_cache(maxsize=64)
 def _callable(source: str, ref: str, secrets: tuple[str, ...]) -> Elsewhere:
-    ask = cast("Callable[[list[str]], object]", load_handler(ref).call)
+    with logs.unchanged():
+        ask = cast("Callable[[list[str]], object]", load_handler(ref).call)
 
     def handled(keys: Collection[str]) -> AbstractSet[str]:
         try:
-            return _texts(ask(list(keys))) & frozenset(keys)
+            with logs.unchanged():
+                return _texts(ask(list(keys))) & frozenset(keys)
         except (Exception, SystemExit) as error:
             raise ConfigError(
                 f"{source}: `recorded: {ref}` failed with {one_paragraph(describe(error), secrets)}; without its "

@@ -77,6 +77,19 @@ def test_what_the_apps_record_prints_is_not_the_result(project):
         assert project.call_json("run", "backfill", "--since", "1d")["streams"][0]["listed"] == 1
 
 
+def test_an_apps_record_that_sets_up_logging_does_not_set_up_ours(project):
+    """X1: what is logged after it was imported is redacted and one object a line as before."""
+    with shop(project, orders=1, handler=False):
+        with (project.folder / "schedules.yaml").open("a") as file:
+            file.write("    recorded: diary:handled\n")
+        setup = "import logging\nlogging.basicConfig(force=True, format='theirs %(message)s', level='INFO')\n"
+        (project.folder / "diary.py").write_text(f"{setup}def handled(keys):\n    return []\n")
+        done = project.call("--log-format", "json", "run", "backfill", "--since", "1d")
+    lines = done.stderr.splitlines()
+    assert any("run.finished" in line for line in lines)
+    assert [line for line in lines if not line.startswith("{")] == []
+
+
 def test_a_baseline_calls_no_handler(project):
     """What existed before is recorded as handled; only what comes later is missed."""
     with shop(project, orders=3) as fake:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import uuid
 
@@ -102,3 +103,23 @@ def test_a_query_whose_first_column_is_no_key_is_an_error(table, column):
     ask = app_record.of_query("shop", table, f"select {column} from handled where event_key in :keys")
     with pytest.raises(ConfigError, match="first column must be the key"):
         ask(KEYS)
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        "logging.basicConfig(force=True, level='DEBUG')",
+        "logging.config.dictConfig({'version': 1, 'root': {'level': 'ERROR'}})",
+    ],
+)
+def test_an_app_that_sets_up_logging_leaves_ours_as_it_was(ask, setup):
+    """X1: what is logged from then on is redacted as before, and none of it is lost."""
+
+    def how():
+        return [
+            (one.handlers[:], one.level, one.disabled) for one in (logging.getLogger(), logging.getLogger("reconcile"))
+        ]
+
+    before = how()
+    assert ask(f"import logging.config\n{setup}\nreturn []") == set()
+    assert how() == before
