@@ -5,7 +5,7 @@ what nobody was told yet into mails; sending comes after, and may be repeated wi
 
 watch.py     what the ledger's state shows: incidents opened and closed by looking
 matters.py   what is the matter with a source
-turns.py     and with the schedules
+missed.py    and with the schedules
 keys.py      how incidents that are looked for are told from those that are told
 due.py       who is to be told what now          (pure)
 kinds.py     what each kind is called, and the command that resolves it
