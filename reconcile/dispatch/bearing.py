@@ -8,6 +8,8 @@ from reconcile.ledger.errors import passes
 
 #: Seconds, beyond one call's timeout, that the ledger may refuse to be written.
 LOCKED_GRACE = 5.0
+#: Seconds between two tries: some trouble, such as a full disk, is said at once.
+PAUSE = 0.1
 
 
 class Patience:
@@ -27,6 +29,7 @@ class Patience:
         if now - since > self._longest or not (in_hand or passes(error)):
             raise error
         self._since = since
+        self._clock.wait(PAUSE)
 
     def restore(self) -> None:
         """It could be written."""

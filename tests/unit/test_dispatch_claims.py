@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,8 @@ from support.rows import change, event, outcomes, states
 from support.targets import ScriptedTarget
 
 from reconcile import failpoints
+from reconcile.dispatch.bearing import PAUSE
+from reconcile.errors import LedgerError
 from reconcile.model import EventState
 from reconcile.targets.model import Verdict
 
@@ -169,3 +172,24 @@ def test_a_late_live_event_is_skipped_where_the_source_says_so(world):
     """H5: with `late: skip` a live event whose newer version was handled is skipped too."""
     world.add({"version": 1}, {"version": 2, "state": EventState.HANDLED})
     assert world.drain(late="skip").superseded == 1
+
+
+def test_a_ledger_that_refuses_at_once_is_not_asked_without_a_pause(world, monkeypatch):
+    """L6: what came back is kept in hand and tried again, a few times a second: a full disk needs no busy core."""
+    world.subjects(1)
+    dispatcher = world.dispatcher()
+    dispatcher._turn()
+    with monkeypatch.context() as full:
+
+        @contextmanager
+        def no_space():
+            raise LedgerError("ledger: no space, nothing lost, safe to re-run")
+            yield
+
+        full.setattr(world.ledger, "write", no_space)
+        assert dispatcher.step(0) == 0
+        assert world.clock.waits == [PAUSE]
+        assert dispatcher.step(0) == 0
+        assert world.clock.waits == [PAUSE] * 3  # before outcomes are looked for, and after
+    assert dispatcher.step(0) == 1
+    assert world.target.called() == ["e0"]
