@@ -110,7 +110,8 @@ def _readable(context: Context, source: SourceConfig) -> Connector:
     connector = context.connector(source)
     if not isinstance(connector, ListsItems):
         raise ConfigError(
-            f"{source.name}: connector {source.connector} cannot list anything: backfill has nothing to read"
+            f"{source.name}: connector {source.connector} cannot list anything, so backfill has nothing to read; "
+            "name its other sources: --source, or `sources:` of the schedule"
         )
     if source.webhook is None or not source.webhook.topics:
         raise ConfigError(

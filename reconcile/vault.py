@@ -97,7 +97,8 @@ def _read(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise LedgerError(f"the signing secrets in {path} cannot be read: {error.strerror}") from None
+        why = f"the signing secrets in {path} cannot be read ({error.strerror})"
+        raise LedgerError(f"{why}; give this user read access to it") from None
     try:
         return {str(id_): str(secret) for id_, secret in json.loads(text).items()}
     except (ValueError, AttributeError):

@@ -42,7 +42,8 @@ def acquire(tx: Tx, source: str, job: str, holder: Holder) -> Lease:
     tx.connection.execute(insert(tx.dialect, table).values(source=source, job=job).on_conflict_do_nothing())
     row = tx.connection.execute(select(table).where(_of(source, job)).with_for_update()).one()
     if _is_held(row, tx.now):
-        raise Busy(f"{job} of {source} is held by {row.host}:{row.pid} since {iso(row.since)}")
+        held = f"{job} of {source} is held by {row.host}:{row.pid} since {iso(row.since)}"
+        raise Busy(f"{held}; run again when that one has ended")
     lease = Lease(source, job, holder, row.fence + 1, tx.now + LIFE)
     values = {
         "holder": holder.name,

@@ -30,7 +30,8 @@ def replay(tx: Tx, config: Config, source: str, seq: int) -> bool:
     configured = config.sources.get(source)
     if configured is None or configured.handler is None:
         raise ConfigError(
-            f"{source}: event {seq} cannot be sent again: the source has no handler in {config.path.name}"
+            f"{source}: event {seq} cannot be sent again: the source has no handler in {config.path.name}; "
+            "give it one first"
         )
     events.lock(tx, seq)
     row = events.get(tx, seq)

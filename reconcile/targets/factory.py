@@ -25,7 +25,7 @@ def make(context: Context, source: SourceConfig) -> Target:
             return _python(context, source, source.handler)
         case HttpHandler():
             return _http(context, source, source.handler)
-    raise ConfigError(f"sources.{source.name}: there is no `handler:` to deliver to")
+    raise ConfigError(f"sources.{source.name}: there is no `handler:` to deliver to; add one")
 
 
 def _python(context: Context, source: SourceConfig, handler: PythonHandler) -> PythonTarget:
