@@ -26,6 +26,8 @@ MEANING = {
 }
 #: The exit code of a run that left something to do.
 _LEFT = 3
+#: The exit code of one that a provider kept from something; and what that was if every stream was read.
+_REFUSED, _NOT_READING = 4, "a provider refused or did not answer; the errors say what that kept from being done"
 _DRY_NOTHING = "nothing is missing, nothing is unresolved"
 _DRY_SOMETHING = "run the same without --dry-run to do it"
 _COUNTS = ("listed", "gap", "backfilled", "pending", "superseded", "handled", "filtered")
@@ -109,6 +111,8 @@ def _said(report: RunReport) -> Iterator[str]:
 
 def _meaning(report: RunReport) -> str:
     meaning = MEANING.get(report.exit_code, "")
+    if report.exit_code == _REFUSED and all(one.covered for one in report.streams):
+        meaning = _NOT_READING
     if not report.dry_run:
         return meaning
     if report.exit_code == 0:

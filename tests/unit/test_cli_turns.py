@@ -11,7 +11,7 @@ from reconcile.cli.output import Output
 from reconcile.cli.state import State
 from reconcile.context import Context, Options
 from reconcile.logs import Redactor
-from reconcile.report import HandlerReport, RunReport
+from reconcile.report import HandlerReport, RunReport, StreamReport
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -56,3 +56,15 @@ def test_handlers_with_nothing_to_do_are_not_shown():
     assert "handler of" not in calm.output.out.getvalue()
     assert "acme-shop" in left.output.out.getvalue()
     assert "payments" in left.output.out.getvalue()
+
+
+def test_a_run_that_read_everything_is_not_said_to_have_read_too_little():
+    """A subscription that the provider refuses ends in 4, too: whoever is told of coverage looks in the wrong place."""
+    said = []
+    for covered in (True, False):
+        stream = StreamReport("acme-shop", "orders", NOW, NOW, covered=covered)
+        shown = state(io.StringIO())
+        reports.show(shown, RunReport("R", NOW, streams=[stream], exit_code=4, errors=["refused"]), as_json=False)
+        said.append(shown.output.out.getvalue().splitlines()[-1])
+    assert "coverage was not reached" not in said[0]
+    assert said[1] == "coverage was not reached; run again once the provider answers (exit 4)"
