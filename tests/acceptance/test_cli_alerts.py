@@ -34,8 +34,7 @@ def post():
 @pytest.fixture
 def project(tmp_path, post):
     project = Project(tmp_path, {"MAIL_PASSWORD": CANARY})
-    (tmp_path / "schedules.yaml").write_text(CONFIG.format(port=post.port))
-    (tmp_path / "schedules.yaml").chmod(0o600)
+    project.configure(CONFIG.format(port=post.port))
     return project
 
 

@@ -80,10 +80,8 @@ def test_a_receiver_that_runs_accepts_the_secret_another_process_got(project, ke
     """S4, X1: kept before the endpoint counts, found by a receiver that was there before, and shown nowhere."""
     fake = FakeStripe(clock=SettableClock(datetime.now(UTC)), api_key="sk_test_dummycanary7f3a", throttle=False)
     project.environment["RECONCILE_KEY"] = key
-    (project.folder / "acme.py").write_text(HANDLER)
     with serve(fake) as served:
-        (project.folder / "schedules.yaml").write_text(PAY.replace("BASE_URL", served.url))
-        (project.folder / "schedules.yaml").chmod(0o600)
+        project.configure(PAY.replace("BASE_URL", served.url), HANDLER)
         with serving(project) as running:
             applied = project.run("--log-format", "json", "subscriptions", "apply", "--json")
             (endpoint,) = fake.endpoints.of(fake.main_account)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -64,13 +63,6 @@ def recorded(keys):
 QUERY = "select event_key from done where event_key in :keys"
 
 
-@pytest.fixture
-def project(tmp_path):
-    """An empty project folder."""
-    kept = {"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}
-    return Project(tmp_path, kept)
-
-
 @contextmanager
 def two_years(project: Project, more: str = "") -> Iterator[FakeShopify]:
     """A shop of two years, some orders changed since, and the application beside its configuration."""
@@ -86,9 +78,7 @@ def two_years(project: Project, more: str = "") -> Iterator[FakeShopify]:
         clock.advance(6 * 86_400)
     clock.set(now)
     with serve(fake) as served:
-        (project.folder / "schedules.yaml").write_text(CONFIG.replace("BASE_URL", served.url) + more)
-        (project.folder / "schedules.yaml").chmod(0o600)
-        (project.folder / "acme.py").write_text(APP)
+        project.configure(CONFIG.replace("BASE_URL", served.url) + more, APP)
         yield fake
 
 

@@ -46,10 +46,7 @@ def stripe(project, ladder="[5m, 30m]"):
     """A fake account on loopback, and the project configured for it."""
     fake = FakeStripe(clock=SettableClock(datetime.now(UTC)), throttle=False)
     with serve(fake) as served:
-        text = CONFIG.replace("BASE_URL", served.url).replace("LADDER", ladder)
-        (project.folder / "schedules.yaml").write_text(text)
-        (project.folder / "schedules.yaml").chmod(0o600)
-        (project.folder / "acme.py").write_text(HANDLER)
+        project.configure(CONFIG.replace("BASE_URL", served.url).replace("LADDER", ladder), HANDLER)
         yield fake
 
 

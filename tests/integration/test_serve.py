@@ -56,13 +56,11 @@ def take(event):
 @pytest.fixture
 def project(tmp_path):
     """An application whose handler tells through pipes, so that nobody has to wait and see."""
-    kept = {"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}
-    (tmp_path / "schedules.yaml").write_text(CONFIG)
-    (tmp_path / "schedules.yaml").chmod(0o600)
-    (tmp_path / "acme.py").write_text(APP)
+    made = Project(tmp_path)
+    made.configure(CONFIG, APP)
     for name in ("effects", "began", "never"):
         os.mkfifo(tmp_path / name)
-    return Project(tmp_path, kept)
+    return made
 
 
 @pytest.fixture

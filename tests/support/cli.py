@@ -65,15 +65,19 @@ class Project:
     def write(self, base_url: str, *, handler: bool = True) -> None:
         """Write the configuration of one shop, with a handler beside it."""
         text = CONFIG.replace("BASE_URL", base_url) + ("    handler: acme:handlers\n" if handler else "")
+        self.configure(text, HANDLER)
+
+    def configure(self, text: str, app: str = "") -> None:
+        """Write this configuration and, if there is one, the application whose handler it names."""
         (self.folder / "schedules.yaml").write_text(text)
         (self.folder / "schedules.yaml").chmod(0o600)
-        (self.folder / "acme.py").write_text(HANDLER)
+        if app:
+            (self.folder / "acme.py").write_text(app)
 
     def environ(self, **more: str) -> dict[str, str]:
         """What the executable sees: nothing of this process's own configuration."""
-        kept = {
-            name: os.environ[name] for name in ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_START") if name in os.environ
-        }
+        names = ("PATH", "HOME", "LANG", "PYTHONPATH", "COVERAGE_PROCESS_START")
+        kept = {name: os.environ[name] for name in names if name in os.environ}
         return {**kept, **self.environment, **more}
 
     def start(self, *words: str, **more: str) -> subprocess.Popen[str]:
