@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import Engine, bindparam, create_engine, make_url, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reconcile.errors import ConfigError
 from reconcile.ledger import postgresql
@@ -35,20 +37,40 @@ def of_query(source: str, url: str, query: str) -> Callable[[Collection[str]], A
 
     def handled(keys: Collection[str]) -> AbstractSet[str]:
         found: set[str] = set()
+        _is_there(source, url)
         try:
             with _engine(url).connect() as connection:
                 for some in chunks(list(keys), _KEYS_PER_QUERY):
                     rows = connection.execute(statement, {"keys": some})
                     found |= _among(source, some, {str(row[0]) for row in rows if row[0] is not None})
         except SQLAlchemyError as error:
-            # The driver's own text may quote the URL, so only its kind is shown.
             raise ConfigError(
-                f"{source}: the query of `recorded:` failed ({type(error).__name__}); without its answer nothing can "
-                "be called missed, so nothing was recorded. Run `reconcile check`"
+                f"{source}: the query of `recorded:` failed ({_why(error, url)}); without its answer nothing can "
+                "be called missed, so nothing was recorded. Mend it, then run `reconcile check`"
             ) from None
         return found
 
     return handled
+
+
+def _is_there(source: str, url: str) -> None:
+    """SQLite would make an empty database of a mistyped name: what is only read is never made."""
+    parsed = make_url(url)
+    file = parsed.database or ":memory:"
+    if parsed.get_backend_name() == "sqlite" and not file.startswith((":", "file:")) and not Path(file).exists():
+        raise ConfigError(
+            f"{source}: `recorded:` names {Path(file).absolute()}, and there is no such file; nothing was recorded"
+        )
+
+
+def _why(error: SQLAlchemyError, url: str) -> str:
+    """Its kind, and the first line of what the driver says, unless that quotes the URL with its password."""
+    kind = type(error).__name__
+    said = str(error.orig).partition("\n")[0] if isinstance(error, DBAPIError) and error.orig else ""
+    password = make_url(url).password or ""
+    if not said or "://" in said or (password and (password in said or quote(password, "") in said)):
+        return kind
+    return f"{kind}: {safe(said)}"
 
 
 def _among(source: str, asked: Sequence[str], answered: set[str]) -> set[str]:

@@ -108,7 +108,7 @@ def test_an_app_that_cannot_be_asked_what_it_handled_spends_no_rung(bench):
     stripe.succeed(intent)
     report = climb(bench)
     assert (report.exit_code, report.transactions["checked"]) == (2, 0)
-    assert "the query of `recorded:` failed" in report.errors[0]
+    assert "there is no such file; nothing was recorded" in report.errors[0]
     assert (one(bench, intent).attempts, open_incidents(bench)) == (0, [])
     with closing(sqlite3.connect(book)) as table:
         table.execute("create table handled (k text)")

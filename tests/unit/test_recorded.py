@@ -123,3 +123,15 @@ def test_an_app_that_sets_up_logging_leaves_ours_as_it_was(ask, setup):
     before = how()
     assert ask(f"import logging.config\n{setup}\nreturn []") == set()
     assert how() == before
+
+
+def test_a_query_that_fails_says_why_and_makes_no_file(tmp_path):
+    """A mistyped table is named, and a mistyped file is not made: the app's own record is only read (F)."""
+    query = "select event_key from handld where event_key in :keys"
+    there, mistyped = tmp_path / "app.db", tmp_path / "ap.db"
+    there.touch()
+    with pytest.raises(ConfigError, match=r"failed \(OperationalError: no such table: handld\)"):
+        app_record.of_query("shop", f"sqlite:///{there}", query)(["a"])
+    with pytest.raises(ConfigError, match="there is no such file"):
+        app_record.of_query("shop", f"sqlite:///{mistyped}", query)(["a"])
+    assert not mistyped.exists()
