@@ -16,7 +16,7 @@ from reconcile.errors import ConfigError
 from reconcile.ledger import Tx, horizons, purging
 from reconcile.ledger.purging import Batch
 from reconcile.report import RunReport
-from reconcile.when import stamp
+from reconcile.when import stamp, times
 
 NAME = "purge"
 
@@ -48,7 +48,7 @@ def _payloads(context: Context, options: Options, report: RunReport, source: Sou
         return
     gone = _each(context, lambda tx, after: purging.payloads(tx, source.name, before, after))
     if gone:
-        report.notes.append(f"{source.name}: let go of what {gone} events from before {stamp(before)} carried")
+        report.notes.append(f"{source.name}: let go of what {times(gone, 'event')} from before {stamp(before)} carried")
 
 
 def _keys(context: Context, options: Options, report: RunReport, source: SourceConfig, wanted: datetime) -> None:
@@ -63,7 +63,7 @@ def _keys(context: Context, options: Options, report: RunReport, source: SourceC
     failpoints.reach("purge.promised")
     gone = _each(context, lambda tx, after: purging.keys(tx, source.name, before, after))
     if gone:
-        report.notes.append(f"{source.name}: forgot {gone} events from before {stamp(before)}")
+        report.notes.append(f"{source.name}: forgot {times(gone, 'event')} from before {stamp(before)}")
 
 
 def _each(context: Context, batch: Callable[[Tx, int], Batch]) -> int:

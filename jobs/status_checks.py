@@ -8,7 +8,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-from reconcile import credentials
+from reconcile import credentials, when
 from reconcile.config import SourceConfig
 from reconcile.connector import ReportsStatus
 from reconcile.context import Context, Options
@@ -58,7 +58,9 @@ def _tell(report: RunReport, source: SourceConfig, tally: Tally) -> None:
     if tally.error:
         report.errors.append(f"{source.name}: {reason_of(source.name, tally.error)}")
     if tally.failed > 1:
-        report.notes.append(f"{source.name}: {tally.failed} transactions could not be asked about and stay as they are")
+        report.notes.append(
+            f"{source.name}: {when.times(tally.failed, 'transaction')} could not be asked about; nothing changed"
+        )
 
 
 def _tell_of_credentials(context: Context, source: SourceConfig, tally: Tally) -> None:
@@ -76,5 +78,5 @@ def _say(context: Context, source: SourceConfig, now: datetime, report: RunRepor
     if number:
         names = ", ".join(str(one.subject) for one in first)
         more = f" and {number - len(first)} more" if number > len(first) else ""
-        report.notes.append(f"{source.name}: would ask about {number} transactions: {names}{more}")
+        report.notes.append(f"{source.name}: would ask about {when.times(number, 'transaction')}: {names}{more}")
     report.transactions["checked"] += number

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from reconcile import when
 from reconcile.cli import signals, wiring
 from reconcile.cli.serve import Host, Metrics, Port, warn_of_secrets
 from reconcile.cli.state import State
@@ -60,7 +61,7 @@ def daemon(
 
 
 def _watching(config: Config) -> str:
-    return f"watching {len(config.sources)} sources by {len(config.schedules)} schedules"
+    return f"watching {when.times(len(config.sources), 'source')} by {when.times(len(config.schedules), 'schedule')}"
 
 
 def _check_unserved(context: typer.Context, metrics: object) -> None:

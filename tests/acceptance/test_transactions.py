@@ -68,7 +68,7 @@ def test_a_pending_payment_is_followed_to_its_end(project):
         assert project.call(*track).stdout == f"pay payment_intent/{intent}: followed already, and 1999 usd expected\n"
         dry = project.call_json("run", "status-checks", "--dry-run")
         assert (dry["transactions"]["checked"], fake.requests) == (1, [])
-        assert dry["notes"] == [f"pay: would ask about 1 transactions: payment_intent/{intent}"]
+        assert dry["notes"] == [f"pay: would ask about 1 transaction: payment_intent/{intent}"]
         report = project.call_json("run", "status-checks")
         assert report["transactions"] == {"checked": 1, "resolved": 0, "pending": 1, "unresolved": 0}
         assert report["returned"] == 0

@@ -117,7 +117,7 @@ def test_a_new_configuration_is_in_force_without_a_restart(project):
             schedule(project, "  - {job: backfill, every: 1s}\n")
             assert fake.requests == []
             running.process.send_signal(signal.SIGHUP)
-            running.until("the new configuration is in force; watching 1 sources by 2 schedules")
+            running.until("the new configuration is in force; watching 1 source by 2 schedules")
             wait_for(lambda: len(fake.requests) >= 2)
             assert running.end(signal.SIGINT)[0] == 130
 

@@ -48,7 +48,7 @@ def test_a_dry_run_asks_nobody_and_says_what_it_would_ask(bench, stripe):
     before = (known(bench), len(stripe.requests))
     report = bench.run("status-checks", dry_run=True)
     assert report.transactions["checked"] == 1
-    assert report.notes == [f"pay: would ask about 1 transactions: payment_intent/{intent}"]
+    assert report.notes == [f"pay: would ask about 1 transaction: payment_intent/{intent}"]
     assert (known(bench), len(stripe.requests)) == before
 
 
