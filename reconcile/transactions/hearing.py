@@ -19,16 +19,29 @@ from reconcile.transactions.transaction import LEFT, State, Transaction
 
 def hear(tx: Tx, source: str, reports: Sequence[Reported], road: Road) -> None:
     """Take in what events or lists tell: follow what is pending, end what has ended, keep what may be taken back."""
+    newest = _newest(reports)
     for some in _one_by_one(reports):
         known = transactions.known(tx, source, [one.subject for one in some], lock=True)
         for reported in some:
             one = known.get(reported.subject)
-            if one is None and not reported.status.terminal:
-                _follow(tx, source, reported)
-            elif one is None and reported.revocable:
-                _keep(tx, source, reported)
-            elif one is not None:
+            if one is not None:
                 _take(tx, one, reported, road)
+            elif not reported.status.terminal:
+                _follow(tx, source, reported, min(reported.at or tx.now, tx.now))
+            elif reported.revocable and _is_overtaken(tx, source, reported.subject, newest.get(reported.subject)):
+                # It may have been taken back by news whose row was purged since: its provider knows.
+                _follow(tx, source, reported, EPOCH)
+            elif reported.revocable:
+                _keep(tx, source, reported)
+
+
+def _newest(reports: Sequence[Reported]) -> dict[Subject, datetime]:
+    """When the last of the changes told of each transaction was."""
+    found: dict[Subject, datetime] = {}
+    for one in reports:
+        if one.changed_at is not None:
+            found[one.subject] = max(one.changed_at, found.get(one.subject, one.changed_at))
+    return found
 
 
 def _one_by_one(reports: Sequence[Reported]) -> Iterator[list[Reported]]:
@@ -55,9 +68,8 @@ def _is_news(one: Transaction | None, reported: Reported) -> bool:
     return decide(one, reported, Road.LIST).verdict is not Verdict.NOTHING
 
 
-def _follow(tx: Tx, source: str, reported: Reported) -> None:
-    """The first rung counts from the transaction's own time, so an old one is asked about at once."""
-    since = min(reported.at or tx.now, tx.now)
+def _follow(tx: Tx, source: str, reported: Reported, since: datetime) -> None:
+    """The first rung counts from `since`: from the transaction's own time, an old one is asked about at once."""
     transactions.add(tx, source, reported.subject, since, {"at": reported.at, **_said(reported)})
 
 
@@ -81,7 +93,7 @@ def _take(tx: Tx, one: Transaction, reported: Reported, road: Road) -> None:
         transactions.change(tx, one, **said)
     elif decision.verdict is Verdict.ASK:
         ask_now(tx, one)
-    elif decision.verdict is Verdict.END and _is_overtaken(tx, one, reported):
+    elif decision.verdict is Verdict.END and _is_overtaken(tx, one.source, one.subject, reported.changed_at):
         # What came later may be that it failed after all: its provider knows, and a person who has it keeps it.
         if one.state in (State.PENDING, State.UNRESOLVED):
             ask_now(tx, one)
@@ -91,10 +103,10 @@ def _take(tx: Tx, one: Transaction, reported: Reported, road: Road) -> None:
         contradict(tx, one, reported, decision.reason)
 
 
-def _is_overtaken(tx: Tx, one: Transaction, reported: Reported) -> bool:
+def _is_overtaken(tx: Tx, source: str, subject: Subject, changed_at: datetime | None) -> bool:
     """Whether news of it from after what is told was recorded already, before it was followed or without an end."""
-    newest = subjects.version(tx, one.source, one.subject)
-    return newest is not None and reported.changed_at is not None and newest > micros(reported.changed_at)
+    newest = subjects.version(tx, source, subject)
+    return newest is not None and changed_at is not None and newest > micros(changed_at)
 
 
 def ask_now(tx: Tx, one: Transaction) -> None:

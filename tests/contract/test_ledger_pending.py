@@ -11,10 +11,10 @@ import pytest
 from support.ledgers import elsewhere, ended_process, later
 from support.telling import Odd, a_source
 
-from reconcile.ledger import gaps, incidents, transactions
+from reconcile.ledger import gaps, incidents, subjects, transactions
 from reconcile.ledger.process import owner_name
 from reconcile.ledger.transactions import CLAIM_LIFE, Chosen
-from reconcile.model import EPOCH, GapKind, IncidentKind, Reported, Subject, TransactionStatus
+from reconcile.model import EPOCH, GapKind, IncidentKind, Reported, Subject, TransactionStatus, micros
 from reconcile.transactions import hearing, settling, telling
 from reconcile.transactions.decide import Road
 from reconcile.transactions.transaction import State
@@ -73,6 +73,20 @@ def test_an_end_that_may_not_last_is_kept_though_nobody_waited_for_it(ledger, ro
         hear(tx, replace(failed, changed_at=now + timedelta(days=1)), road=road)
         assert (get(tx).state, get(tx).status) == (State.MISMATCH, TransactionStatus.SUCCEEDED)
         assert [gap.kind for gap in gaps.find(tx)] == [GapKind.STATUS_MISMATCH]
+
+
+def test_an_end_older_than_news_whose_row_is_gone_is_asked_about(ledger):
+    """P1: paid, found after the row that knew it as failed was purged, is no end; told with what came after, it is."""
+    with ledger.write() as tx:
+        now = tx.now
+        subjects.raise_versions(tx, "gate", [(SUBJECT, micros(now)), (Subject("payment", "p_2"), micros(now))])
+        paid = ended(1, revocable=True, changed_at=now - timedelta(hours=1))
+        hear(tx, paid)
+        assert (get(tx).state, get(tx).status) == (State.PENDING, TransactionStatus.PENDING)
+        assert due(tx) == ["p_1"]
+        failed = ended(2, TransactionStatus.FAILED, revocable=True, changed_at=now)
+        hear(tx, replace(paid, subject=failed.subject), failed)
+        assert get(tx, failed.subject).state is State.MISMATCH
 
 
 def test_due_follows_the_ladder(ledger):
