@@ -111,7 +111,9 @@ class _TlsClient(smtplib.SMTP_SSL):
 
 def _verifying() -> ssl.SSLContext:
     """Certificates and host names are checked; a private authority is named by the environment's `SSL_CERT_FILE`."""
-    return ssl.create_default_context()
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # a distribution's Python may leave it to the system's settings
+    return context
 
 
 def _prepare(client: smtplib.SMTP, server: Server) -> None:

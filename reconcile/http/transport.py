@@ -118,6 +118,7 @@ class DeadlineTransport(httpx.HTTPTransport):
 def _trust(ca_file: Path | None) -> ssl.SSLContext:
     """Read once a process: it takes 20 ms of CPU, and a daemon makes clients every minute."""
     context = httpx.create_ssl_context(trust_env=False)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # a distribution's Python may leave it to the system's settings
     if ca_file is not None:
         try:
             context.load_verify_locations(cafile=ca_file)
