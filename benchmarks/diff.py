@@ -28,7 +28,7 @@ from reconcile.reading.judge import Scope, judge
 
 PAGE = 250
 PAGES = 40
-ROUNDS = 5
+ROUNDS = 15
 TOPICS = ("orders/create",)
 BARE = text("""
     select page.key from json_each(:facts) page where not exists (

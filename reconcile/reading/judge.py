@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import cast
 
 from reconcile import diff
 from reconcile.connector import StreamFacts, StreamKind
@@ -79,12 +80,12 @@ class Judgement:
 def judge(tx: Tx, scope: Scope, items: Sequence[Item], window: Window, seen: set[tuple[str, int]]) -> Judgement:
     """Judge one page of `window`; `seen` is what the window listed before, and grows."""
     if scope.stream.kind is StreamKind.LOG:
-        logged = [item for item in items if isinstance(item, LoggedEvent)]
+        logged = cast("Sequence[LoggedEvent]", items)
         asked = diff.ask_log(logged, window, seen, scope.floor)
         findings, behind = _judge_log(tx, scope, asked), list[tuple[Subject, int]]()
         news = list[Reported]()
     else:
-        snapshots = [item for item in items if isinstance(item, Snapshot)]
+        snapshots = cast("Sequence[Snapshot]", items)
         asked = diff.ask_snapshots(snapshots, window, seen, scope.rebuild, scope.floors)
         findings, behind = _judge_snapshots(tx, scope, asked)
         news = _transactions(tx, scope, snapshots)

@@ -120,6 +120,23 @@ def test_a_fact_counts_on_its_own_time_whichever_window_lists_it():
     assert [one.candidate.topic for one in old.facts] == [CREATE]
 
 
+proofs = st.lists(st.tuples(st.sampled_from(sorted(KINDS)), st.floats(-1.5, 1.5), st.booleans()), max_size=4)
+
+
+@given(st.lists(proofs, max_size=6), st.floats(0, 3000))
+def test_a_subject_is_asked_for_when_no_fact_accounts_for_its_version(facts_of, began):
+    """H5: what a page is asked and what an event carries agree, on every kind of fact and around every second."""
+    items = [snapshot(number, began + number) for number in range(len(facts_of))]
+    shown = {
+        item.subject: [
+            candidate(item, topic, item.at + timedelta(seconds=off), whole=whole) for topic, off, whole in facts
+        ]
+        for item, facts in zip(items, facts_of, strict=True)
+    }
+    asked = ask_snapshots(items, WINDOW, set(), lambda item, _: shown[item.subject], dict.fromkeys(KINDS, 0))
+    assert asked.seen == [item for item in items if all(one.carried is None for one in shown[item.subject])]
+
+
 @given(entries, st.integers(0, 25), seconds)
 def test_every_log_entry_is_judged_or_filtered_once(items, cut, floor):
     """C1, C2: each id of a subscribed topic in the window once, from its floor on; wherever pages end."""
