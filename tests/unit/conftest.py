@@ -1,9 +1,12 @@
-"""The fake providers, for the tests of what they refuse and forget; a test of its own needs makes its own."""
+"""The fake providers, for the tests of what they refuse and forget, and an office that gets mail; a test of its own
+needs makes its own.
+"""
 
 from __future__ import annotations
 
 import pytest
 from support.fakes import START
+from support.mailing import an_office
 
 from reconcile.sandbox.clock import SettableClock
 from reconcile.sandbox.shopify import FakeShopify
@@ -26,3 +29,10 @@ def shop(clock):
 def stripe(clock):
     """An account without payments, and without a rate limit."""
     return FakeStripe(clock=clock, seed=1, throttle=False)
+
+
+@pytest.fixture
+def office(tmp_path):
+    """Operators, a third party and their mail server; its ledger is SQLite's."""
+    with an_office(tmp_path) as office:
+        yield office
