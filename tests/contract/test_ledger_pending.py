@@ -89,6 +89,17 @@ def test_an_end_older_than_news_whose_row_is_gone_is_asked_about(ledger):
         assert get(tx, failed.subject).state is State.MISMATCH
 
 
+def test_an_end_that_is_taken_back_comes_before_a_person_again(ledger):
+    """P1: settled by hand, then one page tells that it was paid and that it failed: a person looks at it again."""
+    with ledger.write() as tx:
+        hear(tx, pending(1))
+        transactions.change(tx, get(tx), state=State.RESOLVED)
+        paid = ended(1, revocable=True, changed_at=tx.now - timedelta(hours=1))
+        hear(tx, paid, ended(1, TransactionStatus.FAILED, revocable=True, changed_at=tx.now))
+        assert (get(tx).state, get(tx).status) == (State.MISMATCH, TransactionStatus.SUCCEEDED)
+        assert [gap.kind for gap in gaps.find(tx)] == [GapKind.STATUS_MISMATCH]
+
+
 def test_due_follows_the_ladder(ledger):
     """P3: the first rung counts from its own time, each next one from the last asking; no time to come is believed."""
     with ledger.write() as tx:

@@ -66,7 +66,8 @@ class LadderWatch:
         if was == "settled":
             assert now in ("settled", "mismatch", "resolved"), f"P1: {name} was settled and is now {now}"
         if was == "resolved":
-            regressed = now == "mismatch" and before["status"] in TERMINAL
+            # One commit may tell how it ended and that this was taken back; what it never ended as cannot be.
+            regressed = now == "mismatch" and row["status"] in TERMINAL
             assert regressed or now in ("resolved", "pending"), f"P1: {name} was resolved by hand and is now {now}"
         if now == "settled":
             self._really_ended(name, row)
