@@ -52,9 +52,8 @@ def retry(tx: Tx, config: Config, gap: Gap) -> Retried:
     """Try a gap again: revive its event if there is one. Raises `ConfigError` as `replay` does."""
     if gap.seq is not None:
         events.lock(tx, gap.seq)
-    now = gaps.get(
-        tx, gap.id
-    )  # whoever handled or purged its event since it was chosen has closed it, or taken it along
+    # Whoever handled or purged its event since it was chosen has closed it, or taken it along.
+    now = gaps.get(tx, gap.id)
     if now is None or now.state != gaps.OPEN:
         return Retried.NOT_OPEN
     if gap.seq is None:

@@ -4,12 +4,15 @@ import ssl
 import time
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 import trustme
 from support.paging import Orders, clients, good, head
 from support.wire import WireServer
 
+from reconcile.alerts import smtp
 from reconcile.errors import ConfigError, Rejected, Retriable
+from reconcile.http import transport
 
 
 @pytest.fixture
@@ -102,3 +105,29 @@ def test_stop_and_deadline_hold_inside_tls_too(client, authority, ca_file):
         with pytest.raises(Retriable, match="in time"):
             client(server.origin, deadline=0.6, attempts=1, ca_file=ca_file).get("/orders.json")
         assert time.monotonic() - begun < 2.0
+
+
+@pytest.fixture
+def lenient(monkeypatch):
+    """A Python that leaves the oldest TLS to the system, as some distributions build it."""
+
+    def made(make):
+        def lenient_one(**options):
+            context = make(**options)
+            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+            return context
+
+        return lenient_one
+
+    monkeypatch.setattr(httpx, "create_ssl_context", made(httpx.create_ssl_context))
+    monkeypatch.setattr(ssl, "create_default_context", made(ssl.create_default_context))
+    transport._trust.cache_clear()
+    yield
+    transport._trust.cache_clear()
+
+
+@pytest.mark.usefixtures("lenient")
+@pytest.mark.parametrize("made", [lambda: transport._trust(None), smtp._verifying], ids=["provider", "mail server"])
+def test_the_oldest_tls_is_not_left_to_the_system(made):
+    """TLS: nothing older than 1.2 is spoken, whatever Python was built to allow."""
+    assert made().minimum_version is ssl.TLSVersion.TLSv1_2
