@@ -125,6 +125,7 @@ def test_where_each_topic_has_its_own(case):
 EXTRA = {
     "one that is needed": ([one()], MINE, []),
     "ours beside a foreign one": ([one(), one("we_2")], MINE, []),
+    "ours beside one that is needed for more": ([one(topics="a"), one("we_2")], MINE, ["we_1"]),
     "two of ours": ([one("we_2"), one()], {"we_1": True, "we_2": True}, ["we_2"]),
     "ours elsewhere beside a good one": ([one(url=OTHER), one("we_2")], MINE, ["we_1"]),
     "one nobody can verify": ([one(), one("we_2")], LOST, ["we_1"]),
@@ -155,6 +156,12 @@ def test_one_that_makes_room_for_several_goes_once():
     plan = compare(groups, situation)
     assert [step.first.id for step in plan.steps] == ["we_1", "we_1"]
     assert (said(plan), plan.extra) == ("a:wrong_version/created b:wrong_version/created", ())
+
+
+def test_what_waits_for_a_person_is_not_deleted():
+    """S3: one that only a new one in its place can mend stays until somebody allows that."""
+    plan = planned([one(version=OLD)], ours=MINE, accepts=(NEW,), mend=lambda *_: Mend.RECREATE)
+    assert ([step.action for step in plan.steps], plan.extra) == ([Action.REPORTED], ())
 
 
 def test_a_step_says_what_it_will_be():
